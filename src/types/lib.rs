@@ -1,0 +1,14 @@
+//! The words every crate shares: ids, UIDs, mod-sequences, flags and addresses.
+//!
+//! Floor 0: no I/O, no clock, no randomness except the making of UUIDv7 ids.
+
+mod address;
+mod flags;
+mod ids;
+
+pub use address::{AddressError, EmailAddress};
+pub use flags::{Flags, KeywordError, check_keyword};
+pub use ids::{
+    AccountId, BlobId, DomainId, IdError, Incarnation, MailboxId, MessageId, ModSeq, QueueId,
+    TenantId, ThreadId, Uid, UidValidity,
+};
