@@ -7,6 +7,14 @@
 -- * mailbox_message carries all that a flag or size list needs and is updated in place (fillfactor 90, no
 --   index on flags or modseq); message is wide and never changes after insert.
 
+-- A migration that old binaries cannot live with raises oldest_binary to the schema version that a binary
+-- must have been built with; an expanding one leaves it, so that two versions run side by side.
+CREATE TABLE schema_compatibility (
+    singleton     boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    oldest_binary int NOT NULL
+);
+INSERT INTO schema_compatibility (oldest_binary) VALUES (2);
+
 CREATE TABLE tenant (
     id          int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name        text NOT NULL UNIQUE,

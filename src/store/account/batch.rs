@@ -1,0 +1,218 @@
+//! A batch of deliveries as one call of `deliver_v1`.
+
+use super::deliver::{Delivery, DeliverySet, Outcome, Placed};
+use super::{Change, threads};
+use crate::sql::Sql;
+use crate::{Session, StoreError};
+use serde_json::Value;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use types::{MailboxId, ModSeq, ThreadId, Uid, UidValidity};
+use uuid::Uuid;
+
+static DELIVER: Sql = Sql::new(
+    "SELECT outcome, mailbox_id, uidvalidity, uid, modseq, thread_id \
+     FROM deliver_v1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,\
+     $24,$25,$26,$27,$28)",
+    &[
+        Type::UUID_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::JSONB_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT4_ARRAY,
+        Type::UUID_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BOOL,
+    ],
+);
+
+/// Several sets in one transaction.
+pub(super) struct Batch<'a> {
+    pub sets: &'a [DeliverySet],
+    /// Do not wait for locks: whoever is locked now is reported busy.
+    pub skip_busy: bool,
+}
+
+impl Change for Batch<'_> {
+    /// Per set, per delivery.
+    type Output = Vec<Vec<Outcome>>;
+
+    async fn apply(&self, session: &Session) -> Result<Self::Output, StoreError> {
+        let rows = self.send(session).await?;
+        if rows.len() != self.sets.iter().map(|set| set.deliveries.len()).sum::<usize>() {
+            return Err(StoreError::Bug("deliver_v1 answered for other deliveries".into()));
+        }
+        let mut rows = rows.iter();
+        Ok(self
+            .sets
+            .iter()
+            .map(|set| rows.by_ref().take(set.deliveries.len()).map(outcome).collect())
+            .collect())
+    }
+}
+
+impl Batch<'_> {
+    async fn send(&self, session: &Session) -> Result<Vec<Row>, StoreError> {
+        let b = Blobs::of(self.sets);
+        let d = Deliveries::of(self.sets);
+        let groups = threads::group(self.sets.iter().flat_map(|set| {
+            let (id, refs) = (set.blob.id.0, set.blob.references.as_slice());
+            set.deliveries.iter().map(move |delivery| (delivery.account, id, refs))
+        }));
+        session
+            .write(
+                &DELIVER,
+                &[
+                    &b.id,
+                    &b.key,
+                    &b.size,
+                    &b.blake3,
+                    &b.structure,
+                    &b.preview,
+                    &b.received,
+                    &b.newborn,
+                    &b.queue,
+                    &b.tenant,
+                    &b.reverse_path,
+                    &b.parameters,
+                    &d.blob,
+                    &d.account,
+                    &d.mailbox,
+                    &d.strict,
+                    &d.message,
+                    &d.flags,
+                    &d.keywords,
+                    &groups.of_delivery,
+                    &d.queued,
+                    &d.deferred,
+                    &d.recipient,
+                    &groups.account,
+                    &groups.fallback,
+                    &groups.hash_group,
+                    &groups.hash,
+                    &self.skip_busy,
+                ],
+            )
+            .await
+    }
+}
+
+#[derive(Default)]
+struct Blobs<'a> {
+    id: Vec<Uuid>,
+    key: Vec<&'a str>,
+    size: Vec<i64>,
+    blake3: Vec<&'a [u8]>,
+    structure: Vec<&'a [u8]>,
+    preview: Vec<&'a str>,
+    received: Vec<chrono::DateTime<chrono::Utc>>,
+    newborn: Vec<bool>,
+    queue: Vec<Option<Uuid>>,
+    tenant: Vec<Option<i32>>,
+    reverse_path: Vec<Option<&'a str>>,
+    parameters: Vec<Option<&'a Value>>,
+}
+
+impl<'a> Blobs<'a> {
+    fn of(sets: &'a [DeliverySet]) -> Self {
+        let mut all = Self::default();
+        for DeliverySet { blob, newborn, envelope, .. } in sets {
+            all.id.push(blob.id.0);
+            all.key.push(&blob.object_key);
+            all.size.push(blob.size as i64);
+            all.blake3.push(&blob.blake3);
+            all.structure.push(&blob.structure);
+            all.preview.push(&blob.preview);
+            all.received.push(blob.received_at);
+            all.newborn.push(*newborn);
+            all.queue.push(envelope.as_ref().map(|e| e.queue.0));
+            all.tenant.push(envelope.as_ref().map(|e| e.tenant.0));
+            all.reverse_path.push(envelope.as_ref().map(|e| e.reverse_path.as_str()));
+            all.parameters.push(envelope.as_ref().map(|e| &e.parameters));
+        }
+        all
+    }
+}
+
+#[derive(Default)]
+struct Deliveries<'a> {
+    blob: Vec<i32>,
+    account: Vec<i32>,
+    mailbox: Vec<Option<Uuid>>,
+    strict: Vec<bool>,
+    message: Vec<Uuid>,
+    flags: Vec<i32>,
+    keywords: Vec<Option<String>>,
+    queued: Vec<Option<i64>>,
+    deferred: Vec<bool>,
+    recipient: Vec<&'a str>,
+}
+
+impl<'a> Deliveries<'a> {
+    fn of(sets: &'a [DeliverySet]) -> Self {
+        let mut all = Self::default();
+        for (index, set) in sets.iter().enumerate() {
+            for delivery in &set.deliveries {
+                all.push(index as i32 + 1, set.blob.id.0, delivery);
+            }
+        }
+        all
+    }
+
+    fn push(&mut self, blob: i32, message: Uuid, delivery: &'a Delivery) {
+        self.blob.push(blob);
+        self.account.push(delivery.account.0);
+        self.mailbox.push(delivery.mailbox.map(|id| id.0));
+        self.strict.push(delivery.strict);
+        self.message.push(message);
+        self.flags.push(delivery.flags.0 as i32);
+        // Keywords are atoms, so a space separates them safely (an array of arrays would have to be square).
+        self.keywords.push((!delivery.keywords.is_empty()).then(|| delivery.keywords.join(" ")));
+        self.queued.push(delivery.queued);
+        self.deferred.push(delivery.deferred);
+        self.recipient.push(&delivery.recipient);
+    }
+}
+
+fn outcome(row: &Row) -> Outcome {
+    match row.get::<_, i16>(0) {
+        0 => Outcome::Delivered(placed(row, 1)),
+        1 => Outcome::Busy,
+        2 => Outcome::NoAccount,
+        3 => Outcome::OverQuota,
+        4 => Outcome::NoMailbox,
+        5 => Outcome::Deferred,
+        _ => Outcome::NoLongerQueued,
+    }
+}
+
+/// Reads mailbox_id, uidvalidity, uid, modseq, thread_id from column `at` on.
+pub(super) fn placed(row: &Row, at: usize) -> Placed {
+    Placed {
+        mailbox: MailboxId(row.get(at)),
+        uidvalidity: UidValidity(row.get::<_, i32>(at + 1) as u32),
+        uid: Uid(row.get::<_, i32>(at + 2) as u32),
+        modseq: ModSeq(row.get::<_, i64>(at + 3) as u64),
+        thread: ThreadId(row.get(at + 4)),
+    }
+}

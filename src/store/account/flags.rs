@@ -1,0 +1,120 @@
+//! STORE.
+
+use super::Change;
+use crate::sql::{Sql, shard};
+use crate::{Session, StoreError};
+use tokio_postgres::types::Type;
+use types::{AccountId, Flags, MailboxId, ModSeq, Uid};
+
+/// What to do with the given flags (RFC 9051 §6.4.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlagOp {
+    /// `FLAGS`
+    Set,
+    /// `+FLAGS`
+    Add,
+    /// `-FLAGS`
+    Remove,
+}
+
+/// Changes flags of messages in one mailbox; UIDs that do not exist are passed over.
+#[derive(Debug)]
+pub struct StoreFlags<'a> {
+    /// Whose.
+    pub account: AccountId,
+    /// Where.
+    pub mailbox: MailboxId,
+    /// Which, at most [`super::CHUNK`].
+    pub uids: &'a [Uid],
+    /// How.
+    pub op: FlagOp,
+    /// System flags given.
+    pub flags: Flags,
+    /// Keywords given.
+    pub keywords: &'a [String],
+    /// Leave alone what changed after this (RFC 7162 UNCHANGEDSINCE).
+    pub unchanged_since: Option<ModSeq>,
+}
+
+/// A message after STORE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Which.
+    pub uid: Uid,
+    /// Its flags now.
+    pub flags: Flags,
+    /// Its keywords now.
+    pub keywords: Vec<String>,
+    /// Its mod-sequence now.
+    pub modseq: ModSeq,
+    /// What happened to it.
+    pub state: StoredState,
+}
+
+/// What STORE did to one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoredState {
+    /// It had the flags already.
+    Unchanged,
+    /// It has a new mod-sequence.
+    Changed,
+    /// It was changed after `unchanged_since` and left alone.
+    Conflict,
+}
+
+impl Change for StoreFlags<'_> {
+    type Output = Vec<Stored>;
+
+    async fn apply(&self, session: &Session) -> Result<Vec<Stored>, StoreError> {
+        static STORE: Sql = Sql::new(
+            "SELECT uid, flags, keywords, modseq, outcome FROM store_flags_v1($1,$2,$3,$4,$5,$6,$7,$8)",
+            &[
+                Type::INT4,
+                Type::INT4,
+                Type::UUID,
+                Type::INT4_ARRAY,
+                Type::INT2,
+                Type::INT4,
+                Type::TEXT_ARRAY,
+                Type::INT8,
+            ],
+        );
+        let mode: i16 = match self.op {
+            FlagOp::Set => 0,
+            FlagOp::Add => 1,
+            FlagOp::Remove => 2,
+        };
+        let keywords = (!self.keywords.is_empty()).then_some(self.keywords);
+        let since = self.unchanged_since.map(|modseq| modseq.0 as i64);
+        let rows = session
+            .write(
+                &STORE,
+                &[
+                    &self.account.0,
+                    &(shard(self.account) as i32),
+                    &self.mailbox.0,
+                    &super::copies::uid_array(self.uids),
+                    &mode,
+                    &(self.flags.0 as i32),
+                    &keywords,
+                    &since,
+                ],
+            )
+            .await?;
+        Ok(rows.iter().map(stored).collect())
+    }
+}
+
+fn stored(row: &tokio_postgres::Row) -> Stored {
+    Stored {
+        uid: Uid(row.get::<_, i32>(0) as u32),
+        flags: Flags(row.get::<_, i32>(1) as u32),
+        keywords: row.get::<_, Option<Vec<String>>>(2).unwrap_or_default(),
+        modseq: ModSeq(row.get::<_, i64>(3) as u64),
+        state: match row.get::<_, i16>(4) {
+            0 => StoredState::Unchanged,
+            1 => StoredState::Changed,
+            _ => StoredState::Conflict,
+        },
+    }
+}

@@ -1,0 +1,241 @@
+//! Deliveries line up before they take a connection.
+//!
+//! Sets that wait while a batch is under way go together in the next one: under load ten messages cost
+//! little more than one, and a lone message waits for nothing. Two batches in flight never share an account,
+//! so this node never waits for a row lock of its own.
+
+use super::batch::{Batch, placed};
+use super::commit;
+use super::deliver::{DeliverySet, Outcome};
+use crate::sql::{Sharded, Sql};
+use crate::{Store, StoreError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio_postgres::types::Type;
+use types::AccountId;
+
+/// Most copies in one batch: bounds the time an account stays locked.
+const BATCH_DELIVERIES: usize = 64;
+
+/// How often and how long an unknown outcome is looked up before giving up.
+const RESOLVE_TRIES: u32 = 8;
+const RESOLVE_PAUSE: Duration = Duration::from_millis(500);
+
+type Answer = Result<Vec<Outcome>, StoreError>;
+
+struct Waiting {
+    set: DeliverySet,
+    answer: oneshot::Sender<Answer>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    busy: HashSet<AccountId>,
+    running: usize,
+}
+
+/// The waiting line of one node.
+pub(crate) struct Lineup {
+    state: Mutex<State>,
+    batches: usize,
+}
+
+impl Lineup {
+    /// A quarter of the pool carries batches: fewer, fuller batches cost less than many small ones, and
+    /// readers keep the rest.
+    pub(crate) fn new(pool_size: usize) -> Self {
+        Self { state: Mutex::default(), batches: (pool_size / 4).max(1) }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_batch(&self) -> Option<Vec<Waiting>> {
+        let mut state = self.lock();
+        if state.running >= self.batches {
+            return None;
+        }
+        let batch = state.take_batch();
+        if batch.is_empty() {
+            return None;
+        }
+        state.running += 1;
+        Some(batch)
+    }
+
+    fn finished(&self, accounts: &HashSet<AccountId>) {
+        let mut state = self.lock();
+        state.running -= 1;
+        state.busy.retain(|account| !accounts.contains(account));
+    }
+}
+
+impl State {
+    /// The first sets in line whose accounts are free. A set that has to wait keeps later ones for the same
+    /// accounts behind it.
+    fn take_batch(&mut self) -> Vec<Waiting> {
+        let mut blocked = self.busy.clone();
+        let mut taken = Vec::new();
+        let mut copies = 0;
+        let mut left = VecDeque::with_capacity(self.waiting.len());
+        while let Some(next) = self.waiting.pop_front() {
+            let fits = copies == 0 || copies + next.set.deliveries.len() <= BATCH_DELIVERIES;
+            if fits && accounts(&next.set).all(|account| !blocked.contains(&account)) {
+                copies += next.set.deliveries.len();
+                taken.push(next);
+            } else {
+                blocked.extend(accounts(&next.set));
+                left.push_back(next);
+            }
+            if copies >= BATCH_DELIVERIES {
+                break;
+            }
+        }
+        left.append(&mut self.waiting);
+        self.waiting = left;
+        self.busy.extend(taken.iter().flat_map(|waiting| accounts(&waiting.set)));
+        taken
+    }
+}
+
+fn accounts(set: &DeliverySet) -> impl Iterator<Item = AccountId> {
+    set.deliveries.iter().map(|delivery| delivery.account)
+}
+
+/// Makes the copies. `Ok` means durable: every outcome that is a delivery or (with an envelope) a place in
+/// the queue has been committed. An unanswered COMMIT has been looked up.
+///
+/// # Errors
+/// [`StoreError::MaybeHappened`] only when the look-up failed as well; otherwise nothing happened.
+pub async fn deliver(store: &Store, set: DeliverySet) -> Answer {
+    let (answer, reply) = oneshot::channel();
+    store.deliveries.lock().waiting.push_back(Waiting { set, answer });
+    pump(store);
+    reply.await.unwrap_or_else(|_| Err(StoreError::MaybeHappened("the delivery task ended".into())))
+}
+
+fn pump(store: &Store) {
+    while let Some(batch) = store.deliveries.next_batch() {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let busy = batch.iter().flat_map(|waiting| accounts(&waiting.set)).collect();
+            // Given back even if the task panics: a wedged account would be worse than the panic.
+            let turn = Turn { store: store.clone(), accounts: busy };
+            run(&store, batch).await;
+            drop(turn);
+        });
+    }
+}
+
+struct Turn {
+    store: Store,
+    accounts: HashSet<AccountId>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.store.deliveries.finished(&self.accounts);
+        pump(&self.store);
+    }
+}
+
+async fn run(store: &Store, batch: Vec<Waiting>) {
+    let (sets, answers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|waiting| (waiting.set, waiting.answer)).unzip();
+    metrics::histogram!("postrider_delivery_batch_sets").record(sets.len() as f64);
+    match attempt(store, &sets).await {
+        Ok(outcomes) => {
+            for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                let _ = answer.send(Ok(outcome));
+            }
+        }
+        // One bad set must not fail its neighbours.
+        Err(StoreError::Bug(_) | StoreError::Conflict(_) | StoreError::Refused(_))
+            if sets.len() > 1 =>
+        {
+            for (set, answer) in sets.into_iter().zip(answers) {
+                let alone = attempt(store, std::slice::from_ref(&set)).await;
+                let _ = answer.send(alone.map(|mut outcomes| outcomes.swap_remove(0)));
+            }
+        }
+        Err(error) => {
+            for answer in answers {
+                let _ = answer.send(Err(error.clone()));
+            }
+        }
+    }
+}
+
+async fn attempt(store: &Store, sets: &[DeliverySet]) -> Result<Vec<Vec<Outcome>>, StoreError> {
+    let mut result = commit(store, &Batch { sets, skip_busy: false }).await;
+    if matches!(result, Err(StoreError::Locked)) {
+        metrics::counter!("postrider_delivery_lock_timeouts_total").increment(1);
+        result = commit(store, &Batch { sets, skip_busy: true }).await;
+    }
+    match result {
+        Err(StoreError::MaybeHappened(why)) => resolve(store, sets, why).await,
+        other => other,
+    }
+}
+
+/// Looks up a batch whose COMMIT was not answered. A batch is one transaction, so its first newborn blob
+/// speaks for all of it.
+async fn resolve(
+    store: &Store,
+    sets: &[DeliverySet],
+    why: String,
+) -> Result<Vec<Vec<Outcome>>, StoreError> {
+    metrics::counter!("postrider_commit_unknown_total").increment(1);
+    tracing::warn!(%why, sets = sets.len(), "a delivery's outcome is unknown, looking it up");
+    let Some(witness) = sets.iter().find(|set| set.newborn) else {
+        // Out of the queue: the queue row itself tells whoever tries next.
+        return Err(StoreError::MaybeHappened(why));
+    };
+    for _ in 0..RESOLVE_TRIES {
+        tokio::time::sleep(RESOLVE_PAUSE).await;
+        match happened(store, witness).await {
+            Ok(true) => return read_back(store, sets).await,
+            Ok(false) => return Err(StoreError::Unavailable(why)),
+            Err(error) => tracing::warn!(%error, "looking up a delivery failed"),
+        }
+    }
+    metrics::counter!("postrider_commit_unresolved_total").increment(1);
+    Err(StoreError::MaybeHappened(why))
+}
+
+async fn happened(store: &Store, witness: &DeliverySet) -> Result<bool, StoreError> {
+    static RESOLVE: Sql = Sql::new("SELECT ingest_resolve_v1($1, $2)", &[Type::UUID, Type::TEXT]);
+    let session = store.session().await?;
+    let rows = session.write(&RESOLVE, &[&witness.blob.id.0, &witness.blob.object_key]).await?;
+    Ok(rows.first().is_some_and(|row| row.get(0)))
+}
+
+/// The outcomes of a batch that is known to have been committed. What is in no mailbox is in the queue.
+async fn read_back(store: &Store, sets: &[DeliverySet]) -> Result<Vec<Vec<Outcome>>, StoreError> {
+    static PLACED: Sharded = Sharded::new(
+        "SELECT t.mailbox_id, m.uidvalidity, t.uid, t.modseq, t.thread_id \
+         FROM mailbox_message_{p} t JOIN mailbox m ON m.account_id = t.account_id AND m.id = t.mailbox_id \
+         WHERE t.account_id = $1 AND t.message_id = $2 ORDER BY t.saved_at LIMIT 1",
+        &[Type::INT4, Type::UUID],
+    );
+    let lost = |error: StoreError| StoreError::MaybeHappened(error.to_string());
+    let session = store.session().await.map_err(lost)?;
+    let mut all = Vec::with_capacity(sets.len());
+    for set in sets {
+        let mut outcomes = Vec::with_capacity(set.deliveries.len());
+        for delivery in &set.deliveries {
+            let sql = PLACED.of(delivery.account);
+            let row = session
+                .read_opt(sql, &[&delivery.account.0, &set.blob.id.0])
+                .await
+                .map_err(lost)?;
+            outcomes.push(row.map_or(Outcome::Deferred, |row| Outcome::Delivered(placed(&row, 0))));
+        }
+        all.push(outcomes);
+    }
+    Ok(all)
+}

@@ -1,0 +1,293 @@
+//! Messages and the change log as they are read. Lists are paged by UID in short statements.
+
+use crate::sql::{Sharded, Sql};
+use crate::{Store, StoreError};
+use chrono::{DateTime, Utc};
+use std::ops::RangeInclusive;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use types::{AccountId, BlobId, Flags, MailboxId, MessageId, ModSeq, ThreadId, Uid};
+
+/// All that a flag or size list needs of one copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UidRow {
+    /// In its mailbox.
+    pub uid: Uid,
+    /// System flags.
+    pub flags: Flags,
+    /// Flags without a bit.
+    pub keywords: Vec<String>,
+    /// Last change.
+    pub modseq: ModSeq,
+    /// EMAILID.
+    pub message: MessageId,
+    /// THREADID.
+    pub thread: ThreadId,
+    /// INTERNALDATE.
+    pub received_at: DateTime<Utc>,
+    /// SAVEDATE.
+    pub saved_at: DateTime<Utc>,
+    /// RFC822.SIZE.
+    pub size: u32,
+}
+
+fn uid_row(row: &Row) -> UidRow {
+    UidRow {
+        uid: Uid(row.get::<_, i32>(0) as u32),
+        flags: Flags(row.get::<_, i32>(1) as u32),
+        keywords: row.get::<_, Option<Vec<String>>>(2).unwrap_or_default(),
+        modseq: ModSeq(row.get::<_, i64>(3) as u64),
+        message: MessageId(row.get(4)),
+        thread: ThreadId(row.get(5)),
+        received_at: row.get(6),
+        saved_at: row.get(7),
+        size: row.get::<_, i32>(8) as u32,
+    }
+}
+
+/// The next copies of one run of UIDs, ascending, at most `limit`. Fewer than `limit`: the run is done.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn uid_rows(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+    run: RangeInclusive<u32>,
+    limit: u32,
+) -> Result<Vec<UidRow>, StoreError> {
+    static ROWS: Sharded = Sharded::new(
+        "SELECT uid, flags, keywords, modseq, message_id, thread_id, received_at, saved_at, size \
+         FROM mailbox_message_{p} WHERE account_id = $1 AND mailbox_id = $2 AND uid BETWEEN $3 AND $4 \
+         ORDER BY uid LIMIT $5",
+        &[Type::INT4, Type::UUID, Type::INT4, Type::INT4, Type::INT8],
+    );
+    let (from, to) = (clamp(*run.start()), clamp(*run.end()));
+    let session = store.session().await?;
+    let rows = session
+        .read(ROWS.of(account), &[&account.0, &mailbox.0, &from, &to, &i64::from(limit)])
+        .await?;
+    Ok(rows.iter().map(uid_row).collect())
+}
+
+/// The copies with exactly these UIDs, ascending; missing ones are left out.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn uid_rows_of(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: &[Uid],
+) -> Result<Vec<UidRow>, StoreError> {
+    static ROWS: Sharded = Sharded::new(
+        "SELECT uid, flags, keywords, modseq, message_id, thread_id, received_at, saved_at, size \
+         FROM mailbox_message_{p} WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY ($3) \
+         ORDER BY uid",
+        &[Type::INT4, Type::UUID, Type::INT4_ARRAY],
+    );
+    let uids: Vec<i32> = uids.iter().map(|uid| uid.0 as i32).collect();
+    let rows =
+        store.session().await?.read(ROWS.of(account), &[&account.0, &mailbox.0, &uids]).await?;
+    Ok(rows.iter().map(uid_row).collect())
+}
+
+/// UIDs are below 2^31 (the column is an `int4`); whatever a client asks for beyond does not exist.
+fn clamp(uid: u32) -> i32 {
+    i32::try_from(uid).unwrap_or(i32::MAX)
+}
+
+/// All UIDs of a mailbox as ascending runs, so that a mailbox without gaps is one row on the wire.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn uid_runs(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+) -> Result<Vec<RangeInclusive<u32>>, StoreError> {
+    static RUNS: Sharded = Sharded::new(
+        "SELECT min(uid), max(uid) FROM (SELECT uid, uid - row_number() OVER (ORDER BY uid) AS island \
+         FROM mailbox_message_{p} WHERE account_id = $1 AND mailbox_id = $2) r \
+         GROUP BY island ORDER BY 1",
+        &[Type::INT4, Type::UUID],
+    );
+    let rows = store.session().await?.read(RUNS.of(account), &[&account.0, &mailbox.0]).await?;
+    Ok(rows.iter().map(|row| row.get::<_, i32>(0) as u32..=row.get::<_, i32>(1) as u32).collect())
+}
+
+/// The lowest UID without `\Seen`.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn first_unseen(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+) -> Result<Option<Uid>, StoreError> {
+    static UNSEEN: Sharded = Sharded::new(
+        "SELECT uid FROM mailbox_message_{p} \
+         WHERE account_id = $1 AND mailbox_id = $2 AND flags & 1 = 0 ORDER BY uid LIMIT 1",
+        &[Type::INT4, Type::UUID],
+    );
+    let row =
+        store.session().await?.read_opt(UNSEEN.of(account), &[&account.0, &mailbox.0]).await?;
+    Ok(row.map(|row| Uid(row.get::<_, i32>(0) as u32)))
+}
+
+/// Distinct keywords in use in a mailbox, at most 100.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn keywords_in_use(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+) -> Result<Vec<String>, StoreError> {
+    static KEYWORDS: Sharded = Sharded::new(
+        "SELECT DISTINCT unnest(keywords) FROM mailbox_message_{p} \
+         WHERE account_id = $1 AND mailbox_id = $2 AND keywords IS NOT NULL ORDER BY 1 LIMIT 100",
+        &[Type::INT4, Type::UUID],
+    );
+    let rows = store.session().await?.read(KEYWORDS.of(account), &[&account.0, &mailbox.0]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// What never changes of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageRow {
+    /// EMAILID.
+    pub id: MessageId,
+    /// The bytes.
+    pub blob: BlobId,
+    /// Octets.
+    pub size: u32,
+    /// `message::Structure`, encoded.
+    pub structure: Vec<u8>,
+    /// RFC 8970.
+    pub preview: String,
+}
+
+/// The immutable part of these messages; missing ones are left out.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn message_rows(
+    store: &Store,
+    account: AccountId,
+    messages: &[MessageId],
+) -> Result<Vec<MessageRow>, StoreError> {
+    static ROWS: Sharded = Sharded::new(
+        "SELECT id, blob_id, size, structure, preview FROM message_{p} \
+         WHERE account_id = $1 AND id = ANY ($2)",
+        &[Type::INT4, Type::UUID_ARRAY],
+    );
+    let ids: Vec<uuid::Uuid> = messages.iter().map(|id| id.0).collect();
+    let rows = store.session().await?.read(ROWS.of(account), &[&account.0, &ids]).await?;
+    Ok(rows
+        .iter()
+        .map(|row| MessageRow {
+            id: MessageId(row.get(0)),
+            blob: BlobId(row.get(1)),
+            size: row.get::<_, i32>(2) as u32,
+            structure: row.get(3),
+            preview: row.get(4),
+        })
+        .collect())
+}
+
+/// Where a blob's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobRow {
+    /// Key in the blob store.
+    pub object_key: String,
+    /// First octet within the object.
+    pub offset: u64,
+    /// Stored octets.
+    pub length: u64,
+}
+
+/// Finds a live blob. `None`: it was deleted.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn blob_row(store: &Store, blob: BlobId) -> Result<Option<BlobRow>, StoreError> {
+    static ROW: Sql = Sql::new(
+        "SELECT object_key, \"offset\", length FROM blob WHERE id = $1 AND state = 0",
+        &[Type::UUID],
+    );
+    let row = store.session().await?.read_opt(&ROW, &[&blob.0]).await?;
+    Ok(row.map(|row| BlobRow {
+        object_key: row.get(0),
+        offset: row.get::<_, i64>(1) as u64,
+        length: row.get::<_, i64>(2) as u64,
+    }))
+}
+
+/// One row of the change log, messages only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// When.
+    pub modseq: ModSeq,
+    /// 1 created, 2 updated, 3 destroyed.
+    pub op: i16,
+    /// Ascending.
+    pub uids: Vec<u32>,
+}
+
+/// Where an account and one of its mailboxes stand, and what happened in the mailbox since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeLog {
+    /// The account's modseq that this answer is complete up to.
+    pub modseq: ModSeq,
+    /// Changes at or below this are no longer logged.
+    pub floor: ModSeq,
+    /// The mailbox is live.
+    pub live: bool,
+    /// Ascending by modseq and position.
+    pub changes: Vec<ChangeRow>,
+}
+
+/// The change log of one mailbox after `since`. `None`: no such account.
+///
+/// One statement, so one snapshot: every change up to the returned modseq is in it (a modseq becomes visible
+/// together with its rows).
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn change_log(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+    since: ModSeq,
+) -> Result<Option<ChangeLog>, StoreError> {
+    static LOG: Sql = Sql::new(
+        "SELECT s.modseq, s.change_floor, \
+                EXISTS (SELECT 1 FROM mailbox m WHERE m.account_id = $1 AND m.id = $2 AND m.state = 0), \
+                c.modseq, c.op, c.uids \
+         FROM account_state s \
+         LEFT JOIN change c ON c.account_id = s.account_id AND c.modseq > $3 AND c.mailbox_id = $2 \
+              AND c.kind = 1 \
+         WHERE s.account_id = $1 ORDER BY c.modseq, c.position",
+        &[Type::INT4, Type::UUID, Type::INT8],
+    );
+    let session = store.session().await?;
+    let rows = session.read(&LOG, &[&account.0, &mailbox.0, &(since.0 as i64)]).await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    Ok(Some(ChangeLog {
+        modseq: ModSeq(first.get::<_, i64>(0) as u64),
+        floor: ModSeq(first.get::<_, i64>(1) as u64),
+        live: first.get(2),
+        changes: rows.iter().filter_map(change_row).collect(),
+    }))
+}
+
+fn change_row(row: &Row) -> Option<ChangeRow> {
+    let modseq: Option<i64> = row.get(3);
+    let uids: Option<Vec<i32>> = row.get(5);
+    Some(ChangeRow {
+        modseq: ModSeq(modseq? as u64),
+        op: row.get(4),
+        uids: uids.unwrap_or_default().into_iter().map(|uid| uid as u32).collect(),
+    })
+}

@@ -1,0 +1,95 @@
+//! The queue's rows: recipients of this cluster that could not be delivered inline.
+//!
+//! There is no claim and no lease on a local recipient: delivering it is one transaction that also removes
+//! its row (`deliver_v1`, `queue_settle_v1`), so two workers may try the same one and exactly one succeeds.
+
+use crate::sql::Sql;
+use crate::{Store, StoreError};
+use chrono::{DateTime, Utc};
+use tokio_postgres::types::Type;
+use types::{AccountId, BlobId, MailboxId};
+
+/// A local recipient that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueRecipient {
+    /// Its queue row.
+    pub id: i64,
+    /// Whose mail it is.
+    pub account: AccountId,
+    /// Wanted mailbox; `None` is INBOX.
+    pub mailbox: Option<MailboxId>,
+    /// The forward-path.
+    pub recipient: String,
+    /// Tries so far.
+    pub attempts: u32,
+    /// The message.
+    pub blob: BlobId,
+    /// Where its bytes are.
+    pub object_key: String,
+    /// Octets.
+    pub size: u64,
+    /// When it was accepted.
+    pub received_at: DateTime<Utc>,
+}
+
+/// Due local recipients, the longest due first. Empty: nothing to do now.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn queue_local_due(store: &Store, limit: u32) -> Result<Vec<DueRecipient>, StoreError> {
+    static DUE: Sql = Sql::new(
+        "SELECT r.id, r.account_id, r.mailbox_id, r.recipient, r.attempts, m.blob_id, b.object_key, m.size, \
+                m.received_at \
+         FROM queue_recipient r JOIN queue_message m ON m.id = r.queue_id JOIN blob b ON b.id = m.blob_id \
+         WHERE r.account_id IS NOT NULL AND r.due <= now() ORDER BY r.due LIMIT $1",
+        &[Type::INT8],
+    );
+    let rows = store.session().await?.read(&DUE, &[&i64::from(limit)]).await?;
+    Ok(rows
+        .iter()
+        .map(|row| DueRecipient {
+            id: row.get(0),
+            account: AccountId(row.get(1)),
+            mailbox: row.get::<_, Option<uuid::Uuid>>(2).map(MailboxId),
+            recipient: row.get(3),
+            attempts: row.get::<_, i32>(4) as u32,
+            blob: BlobId(row.get(5)),
+            object_key: row.get(6),
+            size: row.get::<_, i64>(7) as u64,
+            received_at: row.get(8),
+        })
+        .collect())
+}
+
+/// Puts off a recipient. Guarded by the number of attempts its reader saw, so that two workers that failed
+/// together count once. Safe to repeat.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn queue_postpone(
+    store: &Store,
+    id: i64,
+    seen_attempts: u32,
+    delay_seconds: f64,
+    error: &str,
+) -> Result<(), StoreError> {
+    static POSTPONE: Sql = Sql::new(
+        "UPDATE queue_recipient SET attempts = attempts + 1, due = now() + make_interval(secs => $3), \
+         last_error = $4 WHERE id = $1 AND attempts = $2",
+        &[Type::INT8, Type::INT4, Type::FLOAT8, Type::TEXT],
+    );
+    let session = store.session().await?;
+    session
+        .write(&POSTPONE, &[&id, &(seen_attempts as i32), &delay_seconds, &error])
+        .await
+        .map(|_| ())
+}
+
+/// Removes a recipient whose account is gone for good.
+///
+/// # Errors
+/// As [`Store::session`]; [`StoreError::Refused`] when somebody else settled it.
+pub async fn queue_settle(store: &Store, id: i64) -> Result<(), StoreError> {
+    static SETTLE: Sql = Sql::new("SELECT queue_settle_v1($1)", &[Type::INT8_ARRAY]);
+    store.session().await?.write(&SETTLE, &[&vec![id]]).await.map(|_| ())
+}
