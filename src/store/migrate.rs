@@ -12,12 +12,7 @@ mod embedded {
 /// The schema version this binary was built with.
 #[must_use]
 pub fn newest() -> i32 {
-    embedded::migrations::runner()
-        .get_migrations()
-        .iter()
-        .map(|m| m.version() as i32)
-        .max()
-        .unwrap_or(0)
+    embedded::migrations::runner().get_migrations().iter().map(|m| m.version()).max().unwrap_or(0)
 }
 
 /// The oldest schema version this binary works with: it serves while a newer binary has migrated ahead
@@ -65,11 +60,7 @@ pub async fn up(config: &PostgresConfig) -> Result<Vec<Migration>, StoreError> {
     Ok(report
         .applied_migrations()
         .iter()
-        .map(|m| Migration {
-            version: m.version() as i32,
-            name: m.name().to_owned(),
-            applied: true,
-        })
+        .map(|m| Migration { version: m.version(), name: m.name().to_owned(), applied: true })
         .collect())
 }
 
@@ -122,9 +113,9 @@ pub async fn status(store: &Store) -> Result<Status, StoreError> {
         .get_migrations()
         .iter()
         .map(|m| Migration {
-            version: m.version() as i32,
+            version: m.version(),
             name: m.name().to_owned(),
-            applied: applied.contains(&(m.version() as i32)),
+            applied: applied.contains(&(m.version())),
         })
         .collect();
     Ok(Status { applied: applied.last().copied().unwrap_or(0), newest: newest(), migrations })
