@@ -107,7 +107,7 @@ fn join_continuations(raw: Vec<(String, String)>) -> Vec<(String, String)> {
             None => out.push((name, value)),
         }
     }
-    pieces.sort_by(|a, b| (a.0.to_ascii_lowercase(), a.1).cmp(&(b.0.to_ascii_lowercase(), b.1)));
+    pieces.sort_by_key(|piece| (piece.0.to_ascii_lowercase(), piece.1));
     for group in pieces.chunk_by(|a, b| a.0.eq_ignore_ascii_case(&b.0)) {
         let star = if group.iter().any(|piece| piece.2) { "*" } else { "" };
         let value = group.iter().map(|piece| piece.3.as_str()).collect();
