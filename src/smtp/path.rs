@@ -130,9 +130,8 @@ pub(crate) fn parse_mail(text: &str) -> Result<Mail, BadArgument> {
         mail_parameter(&mut mail, name, value)?;
     }
     mail.reverse_path = if path.is_empty() { None } else { Some(mailbox(path)?) };
-    match &mail.reverse_path {
-        Some(path) => require_utf8(path, mail.smtputf8)?,
-        None => {}
+    if let Some(path) = &mail.reverse_path {
+        require_utf8(path, mail.smtputf8)?;
     }
     Ok(mail)
 }
