@@ -114,7 +114,10 @@ impl S3 {
 
 /// Whatever is not a plain "no such key" counts as an outage: a wrong bucket or wrong credentials are as
 /// bad for the mail as a dead host, and heal the same way.
-fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(key: &str, error: SdkError<E>) -> BlobError {
+fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    key: &str,
+    error: SdkError<E>,
+) -> BlobError {
     let code = error.code().unwrap_or_default().to_owned();
     let status = error.raw_response().map(|response| response.status().as_u16());
     if code == "NoSuchKey" || (status == Some(404) && code != "NoSuchBucket") {

@@ -1,0 +1,9 @@
+-- Marks the account; the data goes in the background. Its address, aliases and password are free at once.
+WITH gone AS (
+    UPDATE account SET state = 2, removed_at = now() WHERE address = $1 AND state <> 2 RETURNING id
+), aliases AS (
+    DELETE FROM alias USING gone WHERE account_id = gone.id
+), secret AS (
+    DELETE FROM credential USING gone WHERE account_id = gone.id
+)
+SELECT id FROM gone
