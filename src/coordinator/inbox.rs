@@ -31,18 +31,21 @@ impl Inbox {
         self.ready.notify_one();
     }
 
-    pub(crate) fn hint(&self, hint: Hint) {
+    /// A hint arrived.
+    pub fn hint(&self, hint: Hint) {
         self.with(|waiting| {
             let modseq = waiting.hints.entry(hint.account).or_insert(hint.modseq);
             *modseq = hint.modseq.max(*modseq);
         });
     }
 
-    pub(crate) fn resubscribed(&self) {
+    /// The subscriptions were (re)made.
+    pub fn resubscribed(&self) {
         self.with(|waiting| (waiting.resubscribed, waiting.lost) = (true, false));
     }
 
-    pub(crate) fn lost(&self) {
+    /// The connection is gone.
+    pub fn lost(&self) {
         self.with(|waiting| waiting.lost = true);
     }
 
