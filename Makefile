@@ -1,0 +1,51 @@
+# Everything begins here. `make run` and `make test` install what is missing on Debian and Ubuntu (.ci/need).
+
+CARGO ?= cargo
+DATA ?= ./data
+# What `make run` builds: release is what one wants to use, dev is there sooner (PROFILE=dev).
+PROFILE ?= release
+built = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+
+.PHONY: help run build test check fmt schema load load-peers
+
+help:
+	@echo 'make run        build and start a mail server on this machine; its data is in $(DATA)'
+	@echo 'make test       run every test'
+	@echo 'make check      formatting, lints and the compose files'
+	@echo 'make load       measure this machine with the load generator'
+	@echo 'make load-peers measure Postfix and Dovecot beside it'
+
+run:
+	@bash .ci/need run
+	@echo 'Building Postrider ($(PROFILE)); the first time this takes some minutes.'
+	@$(CARGO) build --locked --profile $(PROFILE) -p postrider
+	@exec $(built)/postrider standalone --data $(DATA)
+
+build:
+	@bash .ci/need run
+	$(CARGO) build --locked --profile $(PROFILE) -p postrider
+
+# One build for the binaries and the tests, so that nothing is compiled twice; the tests find the binaries
+# beside themselves.
+test:
+	@bash .ci/need test
+	$(CARGO) build --locked --workspace --lib --bins --tests
+	$(CARGO) test --locked --workspace --lib --bins --tests --no-fail-fast
+
+check:
+	@bash .ci/need check
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@bash .ci/compose-check
+
+# Measured with release binaries and fsync on. LOAD_ARGS goes to the generator, see `--help`.
+load:
+	@bash .ci/need load
+	$(CARGO) build --locked --release -p postrider -p testkit -p load
+	target/release/postrider-load all $(LOAD_ARGS)
+
+load-peers:
+	@bash .ci/need load
+	@bash .ci/need peers
+	$(CARGO) build --locked --release -p postrider -p testkit -p load
+	target/release/postrider-load all --peer postfix-dovecot $(LOAD_ARGS)

@@ -1,0 +1,3 @@
+//! The load generator's command line.
+
+fn main() {}
