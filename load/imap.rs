@@ -80,11 +80,7 @@ impl Imap {
     ///
     /// # Errors
     /// When it is not answered with OK.
-    pub async fn command_with(
-        &mut self,
-        command: &str,
-        mut each: impl FnMut(Bytes),
-    ) -> Result<()> {
+    pub async fn command_with(&mut self, command: &str, mut each: impl FnMut(Bytes)) -> Result<()> {
         let tag = self.send(command).await?;
         loop {
             let answer = self.next().await?;
@@ -155,6 +151,14 @@ impl Imap {
     /// # Errors
     /// When none comes in time.
     pub async fn next(&mut self) -> Result<Bytes> {
+        self.next_for(PATIENCE).await
+    }
+
+    /// The next response, waiting for as long as given.
+    ///
+    /// # Errors
+    /// When none comes in time.
+    pub async fn next_for(&mut self, patience: Duration) -> Result<Bytes> {
         let mut progress = Progress::default();
         loop {
             if let Some(length) = progress.response(&self.buffer) {
@@ -166,7 +170,7 @@ impl Imap {
                 bail!("a response of more than {LARGEST} octets");
             }
             self.buffer.reserve(64 << 10);
-            let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.buffer));
+            let read = tokio::time::timeout(patience, self.stream.read_buf(&mut self.buffer));
             if read.await.context("no answer in time")?? == 0 {
                 bail!("the server closed the connection");
             }

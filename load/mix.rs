@@ -86,7 +86,8 @@ impl Mail {
     /// Mean octets of a body.
     #[must_use]
     pub fn mean_octets(&self) -> f64 {
-        self.bodies.iter().map(|(_, body)| body.len() as f64).sum::<f64>() / self.bodies.len() as f64
+        self.bodies.iter().map(|(_, body)| body.len() as f64).sum::<f64>()
+            / self.bodies.len() as f64
     }
 
     /// What `SEARCH HEADER Message-ID` finds message `nth` by.
