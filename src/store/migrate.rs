@@ -2,7 +2,6 @@
 
 use crate::error::{StoreError, describe};
 use crate::{PostgresConfig, Store};
-use secrecy::ExposeSecret;
 use serde::Serialize;
 
 mod embedded {
@@ -73,12 +72,7 @@ fn migration_failed(error: &refinery::Error) -> String {
 
 /// A connection outside the pool: the lock lives as long as it does. TLS as in the pool.
 async fn connect(config: &PostgresConfig) -> Result<tokio_postgres::Client, StoreError> {
-    let target: tokio_postgres::Config = config
-        .url
-        .expose_secret()
-        .parse()
-        .map_err(|error| StoreError::Bug(format!("postgres.url: {}", describe(&error))))?;
-    let (client, connection) = target
+    let (client, connection) = crate::pool::target(config)?
         .connect(crate::pool::tls(config)?)
         .await
         .map_err(|error| StoreError::Unavailable(describe(&error)))?;

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_postgres::Row;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -53,11 +55,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Bug`] with one line when the URL or a certificate file is unusable.
     pub fn new(config: &PostgresConfig) -> Result<Self, StoreError> {
-        let mut target: tokio_postgres::Config = config
-            .url
-            .expose_secret()
-            .parse()
-            .map_err(|error| StoreError::Bug(format!("postgres.url: {}", describe(&error))))?;
+        let mut target = target(config)?;
         target.application_name("postrider");
         target.connect_timeout(config.pool_wait());
         target.tcp_user_timeout(config.query_timeout());
@@ -198,7 +196,39 @@ impl Session {
     }
 }
 
-pub(crate) fn tls(config: &PostgresConfig) -> Result<MakeRustlsConnect, StoreError> {
+pub(crate) fn target(config: &PostgresConfig) -> Result<tokio_postgres::Config, StoreError> {
+    let mut target: tokio_postgres::Config = config
+        .url
+        .expose_secret()
+        .parse()
+        .map_err(|error| StoreError::Bug(format!("postgres.url: {}", describe(&error))))?;
+    let unix = |host: &Host| matches!(host, Host::Unix(_));
+    if target.get_hosts().iter().all(unix) {
+        target.ssl_mode(SslMode::Disable);
+    }
+    Ok(target)
+}
+
+/// TLS for those hosts that have a name. As with libpq, a Unix socket is spoken to in the clear; it is given
+/// a name all the same, because without one the library fails before it learns that none is wanted.
+#[derive(Clone)]
+pub(crate) struct Tls(MakeRustlsConnect);
+
+impl<S> MakeTlsConnect<S> for Tls
+where
+    MakeRustlsConnect: MakeTlsConnect<S>,
+{
+    type Stream = <MakeRustlsConnect as MakeTlsConnect<S>>::Stream;
+    type TlsConnect = <MakeRustlsConnect as MakeTlsConnect<S>>::TlsConnect;
+    type Error = <MakeRustlsConnect as MakeTlsConnect<S>>::Error;
+
+    fn make_tls_connect(&mut self, host: &str) -> Result<Self::TlsConnect, Self::Error> {
+        let name = if host.is_empty() { "localhost" } else { host };
+        <MakeRustlsConnect as MakeTlsConnect<S>>::make_tls_connect(&mut self.0, name)
+    }
+}
+
+pub(crate) fn tls(config: &PostgresConfig) -> Result<Tls, StoreError> {
     let mut roots = rustls::RootCertStore::empty();
     if let Some(path) = &config.ca_file {
         use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -218,5 +248,5 @@ pub(crate) fn tls(config: &PostgresConfig) -> Result<MakeRustlsConnect, StoreErr
         .map_err(|error| StoreError::Bug(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(client))
+    Ok(Tls(MakeRustlsConnect::new(client)))
 }
