@@ -1,5 +1,89 @@
 //! Mailboxes, messages and the change log as a reader's session needs them.
+//!
+//! [`Mail`] is everything a session asks for; [`View`] is what one session has been told of one mailbox;
+//! [`Hub`] wakes sessions when something changed. Lists come from PostgreSQL alone, in short statements paged
+//! by UID; bodies come from the blob store by range. No connection is held while anything goes to a client.
 
+mod body;
+mod changes;
+mod error;
+mod fetch;
 mod hub;
+mod mailboxes;
+mod name;
+mod purge;
+mod role;
+pub mod search;
+mod uids;
+mod view;
 
+pub use body::Body;
+pub use changes::{CopyUids, FlagChange, MAX_COPY};
+pub use error::MailError;
+pub use fetch::{Message, Pages, Target};
 pub use hub::{Hub, HubConfig, Watch};
+pub use mailboxes::Mailbox;
+pub use name::{MailboxName, NameError, Pattern, SEPARATOR};
+pub use purge::purge_jobs;
+pub use role::Role;
+pub use store::account::{FlagOp, Stored, StoredState};
+pub use store::message::UidRow;
+pub use uids::UidSet;
+pub use view::{Access, Changes, View};
+
+use blob::SharedBlobStore;
+use net::MemoryBudget;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use store::account::Change;
+use types::MessageId;
+
+/// Octets of decoded structures that a node remembers.
+const STRUCTURE_CACHE: u64 = 64 * 1024 * 1024;
+/// How often a write is tried while the account is locked by another one.
+const LOCK_TRIES: u32 = 4;
+
+/// All that sessions ask of mailboxes. Cheap to clone.
+#[derive(Clone)]
+pub struct Mail {
+    store: Store,
+    blob: SharedBlobStore,
+    hub: Arc<Hub>,
+    budget: MemoryBudget,
+    /// What never changes may be remembered. Message ids are the same thing in every account.
+    messages: moka::sync::Cache<MessageId, Arc<Message>>,
+}
+
+impl Mail {
+    /// Over these.
+    #[must_use]
+    pub fn new(store: Store, blob: SharedBlobStore, hub: Arc<Hub>, budget: MemoryBudget) -> Self {
+        let messages = moka::sync::Cache::builder()
+            .max_capacity(STRUCTURE_CACHE)
+            .weigher(|_, message: &Arc<Message>| message.weight())
+            .build();
+        Self { store, blob, hub, budget, messages }
+    }
+
+    /// Who wakes this node's sessions.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Writes account data. Waits for a locked account a little longer than one attempt does: a client that
+    /// is told "busy" can only do the same.
+    async fn commit<C: Change>(&self, change: &C) -> Result<C::Output, MailError> {
+        for attempt in 1.. {
+            match store::account::commit(&self.store, change).await {
+                Err(store::StoreError::Locked) if attempt < LOCK_TRIES => {
+                    let pause = rand::Rng::random_range(&mut rand::rng(), 5..50 * attempt);
+                    tokio::time::sleep(Duration::from_millis(pause.into())).await;
+                }
+                other => return other.map_err(MailError::from),
+            }
+        }
+        Err(MailError::Busy("the account is locked by another change"))
+    }
+}

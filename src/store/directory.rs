@@ -312,10 +312,8 @@ pub async fn account_page(
     after: &str,
     limit: i64,
 ) -> Result<Vec<AccountRow>, StoreError> {
-    static PAGE: Sql = Sql::new(
-        include_str!("directory/account_page.sql"),
-        &[Type::TEXT, Type::TEXT, Type::INT8],
-    );
+    static PAGE: Sql =
+        Sql::new(include_str!("directory/account_page.sql"), &[Type::TEXT, Type::TEXT, Type::INT8]);
     let rows = store.session().await?.read(&PAGE, &[&domain, &after, &limit]).await?;
     Ok(rows.iter().map(account_row).collect())
 }

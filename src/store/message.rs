@@ -224,6 +224,50 @@ pub async fn blob_row(store: &Store, blob: BlobId) -> Result<Option<BlobRow>, St
     }))
 }
 
+/// As [`blob_row`] for many; deleted ones are left out.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn blob_rows(
+    store: &Store,
+    blobs: &[BlobId],
+) -> Result<Vec<(BlobId, BlobRow)>, StoreError> {
+    static ROWS: Sql = Sql::new(
+        "SELECT id, object_key, \"offset\", length FROM blob WHERE id = ANY ($1) AND state = 0",
+        &[Type::UUID_ARRAY],
+    );
+    let ids: Vec<uuid::Uuid> = blobs.iter().map(|id| id.0).collect();
+    let rows = store.session().await?.read(&ROWS, &[&ids]).await?;
+    let place = |row: &Row| BlobRow {
+        object_key: row.get(1),
+        offset: row.get::<_, i64>(2) as u64,
+        length: row.get::<_, i64>(3) as u64,
+    };
+    Ok(rows.iter().map(|row| (BlobId(row.get(0)), place(row))).collect())
+}
+
+/// The next UIDs with `\Deleted` above `after`, ascending, at most `limit`. Fewer: that was all.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn uids_deleted(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+    after: u32,
+    limit: u32,
+) -> Result<Vec<Uid>, StoreError> {
+    static DELETED: Sharded = Sharded::new(
+        "SELECT uid FROM mailbox_message_{p} \
+         WHERE account_id = $1 AND mailbox_id = $2 AND uid > $3 AND flags & 8 <> 0 ORDER BY uid LIMIT $4",
+        &[Type::INT4, Type::UUID, Type::INT4, Type::INT8],
+    );
+    let params: crate::pool::Params<'_> =
+        &[&account.0, &mailbox.0, &clamp(after), &i64::from(limit)];
+    let rows = store.session().await?.read(DELETED.of(account), params).await?;
+    Ok(rows.iter().map(|row| Uid(row.get::<_, i32>(0) as u32)).collect())
+}
+
 /// One row of the change log, messages only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeRow {
@@ -238,17 +282,19 @@ pub struct ChangeRow {
 /// Where an account and one of its mailboxes stand, and what happened in the mailbox since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeLog {
-    /// The account's modseq that this answer is complete up to.
+    /// The modseq that this answer is complete up to: the account's, unless the limit cut it short.
     pub modseq: ModSeq,
     /// Changes at or below this are no longer logged.
     pub floor: ModSeq,
     /// The mailbox is live.
     pub live: bool,
+    /// Nothing was left out by the limit.
+    pub complete: bool,
     /// Ascending by modseq and position.
     pub changes: Vec<ChangeRow>,
 }
 
-/// The change log of one mailbox after `since`. `None`: no such account.
+/// The change log of one mailbox after `since`, at most `limit` (2 or more) rows. `None`: no such account.
 ///
 /// One statement, so one snapshot: every change up to the returned modseq is in it (a modseq becomes visible
 /// together with its rows).
@@ -260,6 +306,7 @@ pub async fn change_log(
     account: AccountId,
     mailbox: MailboxId,
     since: ModSeq,
+    limit: u32,
 ) -> Result<Option<ChangeLog>, StoreError> {
     static LOG: Sql = Sql::new(
         "SELECT s.modseq, s.change_floor, \
@@ -268,18 +315,38 @@ pub async fn change_log(
          FROM account_state s \
          LEFT JOIN change c ON c.account_id = s.account_id AND c.modseq > $3 AND c.mailbox_id = $2 \
               AND c.kind = 1 \
-         WHERE s.account_id = $1 ORDER BY c.modseq, c.position",
-        &[Type::INT4, Type::UUID, Type::INT8],
+         WHERE s.account_id = $1 ORDER BY c.modseq, c.position LIMIT $4",
+        &[Type::INT4, Type::UUID, Type::INT8, Type::INT8],
     );
     let session = store.session().await?;
-    let rows = session.read(&LOG, &[&account.0, &mailbox.0, &(since.0 as i64)]).await?;
+    let params: crate::pool::Params<'_> =
+        &[&account.0, &mailbox.0, &(since.0 as i64), &i64::from(limit)];
+    let rows = session.read(&LOG, params).await?;
     let Some(first) = rows.first() else { return Ok(None) };
-    Ok(Some(ChangeLog {
+    let mut log = ChangeLog {
         modseq: ModSeq(first.get::<_, i64>(0) as u64),
         floor: ModSeq(first.get::<_, i64>(1) as u64),
         live: first.get(2),
+        complete: true,
         changes: rows.iter().filter_map(change_row).collect(),
-    }))
+    };
+    if log.changes.len() >= limit as usize {
+        log.cut_short();
+    }
+    Ok(Some(log))
+}
+
+impl ChangeLog {
+    /// The limit may have cut the last modseq in two: it is left for the next time, unless it is the only
+    /// one (a change has at most two rows in one mailbox, so then it is whole).
+    fn cut_short(&mut self) {
+        self.complete = false;
+        let Some(last) = self.changes.last().map(|row| row.modseq) else { return };
+        if self.changes.first().is_some_and(|row| row.modseq < last) {
+            self.changes.retain(|row| row.modseq < last);
+        }
+        self.modseq = self.changes.last().map_or(self.modseq, |row| row.modseq);
+    }
 }
 
 fn change_row(row: &Row) -> Option<ChangeRow> {

@@ -11,6 +11,7 @@ mod deliver;
 mod flags;
 mod lineup;
 mod mailboxes;
+pub mod purge;
 mod threads;
 
 pub use copies::{Copied, CopyMessages, Expunge, Expunged};

@@ -1,0 +1,367 @@
+//! SEARCH (RFC 9051 §6.4.4), cheap questions first.
+//!
+//! Every key answers yes, no or "not known yet". A message is judged by its row (flags, dates, sizes); if
+//! that leaves it open, by its structure (envelope and kept header fields); if that does too, by its bytes,
+//! which are read once, in pieces, decoded. So `OR SEEN BODY x` reads only unseen messages.
+
+mod bytes;
+mod dates;
+
+use crate::fetch::{Message, Pages};
+use crate::uids::UidSet;
+use crate::view::View;
+use crate::{Mail, MailError};
+use chrono::NaiveDate;
+use futures::{StreamExt, TryStreamExt};
+use message::{decode_header_text, unfold};
+use std::sync::Arc;
+use store::message::UidRow;
+use types::{Flags, MessageId, ModSeq, ThreadId};
+
+/// Messages whose bytes are read at the same time.
+const READERS: usize = 4;
+/// Structures in memory at the same time.
+const STRUCTURES: usize = 500;
+
+/// How a date compares. Time and zone are disregarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Earlier than the day.
+    Before,
+    /// On the day.
+    On,
+    /// On the day or later.
+    Since,
+}
+
+/// A condition on messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    /// Every message.
+    All,
+    /// All of these.
+    And(Vec<Key>),
+    /// Either.
+    Or(Box<Key>, Box<Key>),
+    /// Not this.
+    Not(Box<Key>),
+    /// One of these UIDs.
+    Uids(UidSet),
+    /// Has these system flags.
+    Flags(Flags),
+    /// Has this keyword.
+    Keyword(String),
+    /// `\Recent` in this session.
+    Recent,
+    /// INTERNALDATE.
+    Received(When, NaiveDate),
+    /// Date field.
+    Sent(When, NaiveDate),
+    /// SAVEDATE (RFC 8514).
+    Saved(When, NaiveDate),
+    /// INTERNALDATE at or after this moment (RFC 5032 YOUNGER; `Not` of it is OLDER).
+    ReceivedSince(chrono::DateTime<chrono::Utc>),
+    /// More octets than this.
+    Larger(u64),
+    /// Fewer octets than this.
+    Smaller(u64),
+    /// Changed at this modseq or later (RFC 7162).
+    ModSeq(ModSeq),
+    /// EMAILID (RFC 8474).
+    Email(MessageId),
+    /// THREADID.
+    Thread(ThreadId),
+    /// A field of this name contains the text; an empty text asks for the field.
+    Header(String, String),
+    /// The text is in the body.
+    Body(String),
+    /// The text is in the header or the body.
+    Text(String),
+}
+
+/// A condition made ready.
+#[derive(Debug, Clone)]
+pub struct Query {
+    root: Node,
+    needles: Vec<Needle>,
+}
+
+#[derive(Debug, Clone)]
+enum Node {
+    Key(Key),
+    And(Vec<Node>),
+    Or(Box<Node>, Box<Node>),
+    Not(Box<Node>),
+    /// An index into the needles.
+    Needle(usize),
+}
+
+/// A text to be found.
+#[derive(Debug, Clone)]
+struct Needle {
+    place: Place,
+    /// In lower case.
+    text: String,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Field(String),
+    Body,
+    Anywhere,
+}
+
+/// What is known of a message so far.
+struct Facts<'a> {
+    row: &'a UidRow,
+    recent: bool,
+    message: Option<&'a Message>,
+    /// Which needles its bytes hold.
+    found: Option<&'a [bool]>,
+}
+
+impl Query {
+    /// Makes a condition ready.
+    #[must_use]
+    pub fn new(key: Key) -> Self {
+        let mut needles = Vec::new();
+        let root = compile(key, &mut needles);
+        Self { root, needles }
+    }
+
+    /// The messages that can match at all, as far as the UIDs named say.
+    fn candidates(&self, all: UidSet) -> UidSet {
+        match &self.root {
+            Node::Key(Key::Uids(set)) => all.intersection(set),
+            Node::And(nodes) => nodes.iter().fold(all, |left, node| match node {
+                Node::Key(Key::Uids(set)) => left.intersection(set),
+                _ => left,
+            }),
+            _ => all,
+        }
+    }
+}
+
+fn compile(key: Key, needles: &mut Vec<Needle>) -> Node {
+    let mut needle = |place, text: &str| {
+        needles.push(Needle { place, text: text.to_lowercase() });
+        Node::Needle(needles.len() - 1)
+    };
+    match key {
+        Key::Header(name, text) => needle(Place::Field(name), &text),
+        Key::Body(text) => needle(Place::Body, &text),
+        Key::Text(text) => needle(Place::Anywhere, &text),
+        Key::And(keys) => Node::And(keys.into_iter().map(|key| compile(key, needles)).collect()),
+        Key::Or(a, b) => Node::Or(Box::new(compile(*a, needles)), Box::new(compile(*b, needles))),
+        Key::Not(key) => Node::Not(Box::new(compile(*key, needles))),
+        other => Node::Key(other),
+    }
+}
+
+impl Node {
+    /// The messages that match, if the UIDs alone tell.
+    fn as_set(&self, view: &View, all: &UidSet) -> Option<UidSet> {
+        Some(match self {
+            Self::Key(Key::All) => all.clone(),
+            Self::Key(Key::Uids(set)) => all.intersection(set),
+            Self::Key(Key::Recent) => view.recent_uids().intersection(all),
+            Self::Not(node) => all.difference(&node.as_set(view, all)?),
+            Self::Or(a, b) => a.as_set(view, all)?.union(&b.as_set(view, all)?),
+            Self::And(nodes) => {
+                let mut left = all.clone();
+                for node in nodes {
+                    left = left.intersection(&node.as_set(view, all)?);
+                }
+                left
+            }
+            Self::Key(_) | Self::Needle(_) => return None,
+        })
+    }
+
+    fn judge(&self, facts: &Facts<'_>, needles: &[Needle]) -> Option<bool> {
+        match self {
+            Self::Not(node) => node.judge(facts, needles).map(|yes| !yes),
+            Self::And(nodes) => {
+                let mut answer = Some(true);
+                for node in nodes {
+                    match node.judge(facts, needles) {
+                        Some(false) => return Some(false),
+                        Some(true) => {}
+                        None => answer = None,
+                    }
+                }
+                answer
+            }
+            Self::Or(a, b) => match (a.judge(facts, needles), b.judge(facts, needles)) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(false), Some(false)) => Some(false),
+                _ => None,
+            },
+            Self::Needle(index) => match facts.found {
+                Some(found) => found.get(*index).copied(),
+                None => needles.get(*index).and_then(|needle| needle.in_kept(facts.message?)),
+            },
+            Self::Key(key) => judge_key(key, facts),
+        }
+    }
+}
+
+fn judge_key(key: &Key, facts: &Facts<'_>) -> Option<bool> {
+    let row = facts.row;
+    Some(match key {
+        Key::Uids(set) => set.contains(row.uid.0),
+        Key::Flags(flags) => row.flags.contains(*flags),
+        Key::Keyword(name) => match Flags::from_name(name) {
+            Some(flag) => row.flags.contains(flag),
+            None => row.keywords.iter().any(|keyword| keyword.eq_ignore_ascii_case(name)),
+        },
+        Key::Recent => facts.recent,
+        Key::Received(when, day) => when.fits(row.received_at.date_naive(), *day),
+        Key::Saved(when, day) => when.fits(row.saved_at.date_naive(), *day),
+        Key::ReceivedSince(moment) => row.received_at >= *moment,
+        Key::Larger(size) => u64::from(row.size) > *size,
+        Key::Smaller(size) => u64::from(row.size) < *size,
+        Key::ModSeq(modseq) => row.modseq >= *modseq,
+        Key::Email(id) => row.message == *id,
+        Key::Thread(id) => row.thread == *id,
+        Key::Sent(when, day) => {
+            let date = facts.message?.structure.envelope.date.as_deref();
+            date.and_then(dates::day).is_some_and(|sent| when.fits(sent, *day))
+        }
+        // The others became nodes of their own.
+        _ => true,
+    })
+}
+
+impl When {
+    fn fits(self, date: NaiveDate, day: NaiveDate) -> bool {
+        match self {
+            Self::Before => date < day,
+            Self::On => date == day,
+            Self::Since => date >= day,
+        }
+    }
+}
+
+impl Needle {
+    /// Whether the kept fields hold it; `None`: they cannot tell.
+    fn in_kept(&self, message: &Message) -> Option<bool> {
+        let Place::Field(name) = &self.place else { return None };
+        let structure = &message.structure;
+        structure
+            .covers(std::slice::from_ref(name))
+            .then(|| structure.fields.iter().any(|field| self.in_field(&field.name, &field.value)))
+    }
+
+    /// Whether a header field holds it.
+    fn in_field(&self, name: &str, value: &[u8]) -> bool {
+        if let Place::Field(wanted) = &self.place
+            && !wanted.eq_ignore_ascii_case(name)
+        {
+            return false;
+        }
+        if self.text.is_empty() {
+            return true;
+        }
+        let value = unfold(value);
+        let text = decode_header_text(&value).to_lowercase();
+        match self.place {
+            Place::Field(_) => text.contains(&self.text),
+            _ => format!("{}: {text}", name.to_lowercase()).contains(&self.text),
+        }
+    }
+}
+
+impl Mail {
+    /// The known messages of a view that match.
+    ///
+    /// # Errors
+    /// [`MailError::Busy`]; [`MailError::Unavailable`] also when bytes had to be read and the blob store is
+    /// away: an incomplete answer would look like a complete one.
+    pub async fn search(&self, view: &View, query: &Query) -> Result<UidSet, MailError> {
+        let all = view.all().difference(view.vanished());
+        if let Some(set) = query.root.as_set(view, &all) {
+            return Ok(set);
+        }
+        let judge = Judge { mail: self, view, query };
+        let mut pages = Pages::wide(view.target(), query.candidates(all));
+        let mut matching = UidSet::default();
+        while let Some(rows) = pages.next(self).await? {
+            let mut judged = judge.page(rows).await?;
+            judged.sort_unstable();
+            judged.into_iter().for_each(|uid| matching.push(uid));
+        }
+        Ok(matching)
+    }
+}
+
+struct Judge<'a> {
+    mail: &'a Mail,
+    view: &'a View,
+    query: &'a Query,
+}
+
+impl Judge<'_> {
+    fn ask(&self, row: &UidRow, message: Option<&Message>, found: Option<&[bool]>) -> Option<bool> {
+        let facts = Facts { row, recent: self.view.is_recent(row.uid.0), message, found };
+        self.query.root.judge(&facts, &self.query.needles)
+    }
+
+    async fn page(&self, rows: Vec<UidRow>) -> Result<Vec<u32>, MailError> {
+        let mut matching = Vec::new();
+        let mut open = Vec::new();
+        for row in rows {
+            match self.ask(&row, None, None) {
+                Some(true) => matching.push(row.uid.0),
+                Some(false) => {}
+                None => open.push(row),
+            }
+        }
+        for rows in open.chunks(STRUCTURES) {
+            self.by_structure(rows, &mut matching).await?;
+        }
+        Ok(matching)
+    }
+
+    async fn by_structure(
+        &self,
+        rows: &[UidRow],
+        matching: &mut Vec<u32>,
+    ) -> Result<(), MailError> {
+        let messages = self.mail.messages(self.view.target().account, rows).await?;
+        let mut open: Vec<(&UidRow, Arc<Message>)> = Vec::new();
+        for (row, message) in rows.iter().zip(messages) {
+            let Some(message) = message else { continue };
+            match self.ask(row, Some(&message), None) {
+                Some(true) => matching.push(row.uid.0),
+                Some(false) => {}
+                None => open.push((row, message)),
+            }
+        }
+        let unread: Vec<_> = open.iter().map(|(_, message)| Arc::clone(message)).collect();
+        self.mail.locate(&unread).await?;
+        let read: Vec<Option<u32>> = futures::stream::iter(open)
+            .map(|(row, message)| self.by_bytes(row, message))
+            .buffer_unordered(READERS)
+            .try_collect()
+            .await?;
+        matching.extend(read.into_iter().flatten());
+        Ok(())
+    }
+
+    async fn by_bytes(
+        &self,
+        row: &UidRow,
+        message: Arc<Message>,
+    ) -> Result<Option<u32>, MailError> {
+        let found = match bytes::find(self.mail, &message, &self.query.needles).await {
+            Err(MailError::Expunged) => return Ok(None),
+            other => other?,
+        };
+        let yes = self.ask(row, Some(&message), Some(&found)) == Some(true);
+        Ok(yes.then_some(row.uid.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,379 @@
+//! What one session has been told of one mailbox.
+//!
+//! A client counts its messages: number 5 is the fifth it was told of, until it is told that one before it
+//! is gone. So a view changes only when its session says so: new messages at the end at any time, vanished
+//! ones when the client may be told (RFC 9051 §7.5.1: an EXPUNGE response "MUST NOT be sent … while
+//! responding to a FETCH, STORE, or SEARCH command"). In between a vanished message keeps its number.
+//!
+//! ```text
+//!              change log: created          change log: destroyed          take_vanished()
+//!  unknown ─────────────────────▶ known ─────────────────────▶ vanished ─────────────────▶ no number
+//! ```
+//! The view stands at one modseq of the account and moves along the change log; below the log's floor, or
+//! when the log went backwards (a restored database), it is compared with the mailbox as it is.
+
+use crate::fetch::{Pages, Target};
+use crate::mailboxes::Mailbox;
+use crate::name::MailboxName;
+use crate::uids::{Numbers, UidSet};
+use crate::{Mail, MailError};
+use std::ops::RangeInclusive;
+use store::message::{ChangeLog, ChangeRow};
+use types::{AccountId, ModSeq, Uid};
+
+/// Rows of the change log read at once; each lists at most a thousand UIDs.
+const LOG_PAGE: u32 = 500;
+/// Larger mailboxes are not searched for their first unseen message and their keywords at SELECT: both are
+/// hints that no client needs, and the search reads every row.
+const SURVEY_LIMIT: u32 = 200_000;
+
+/// How a mailbox is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// SELECT: takes the `\Recent` flags.
+    ReadWrite,
+    /// EXAMINE: changes nothing.
+    ReadOnly,
+}
+
+/// A selected mailbox.
+#[derive(Debug, Clone)]
+pub struct View {
+    target: Target,
+    access: Access,
+    /// The mailbox as it was opened.
+    opened: Mailbox,
+    numbers: Numbers,
+    vanished: UidSet,
+    /// The lowest UID that was never heard of.
+    next: u32,
+    modseq: ModSeq,
+    /// Modseqs of changes that this session made and has answered for.
+    own: Vec<ModSeq>,
+    recent_from: u32,
+    /// New messages came in that nobody else was told to be recent.
+    claim_recent: bool,
+    first_unseen: Option<u32>,
+    keywords: Vec<String>,
+}
+
+/// What a [`Mail::sync`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// There are new messages.
+    pub appeared: bool,
+    /// Known messages whose flags may have changed.
+    pub updated: UidSet,
+    /// There are vanished messages to be told of.
+    pub vanished: bool,
+    /// The mailbox, or the account, is gone.
+    pub gone: bool,
+}
+
+impl View {
+    /// Which mailbox.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// The mailbox as it was when it was opened.
+    #[must_use]
+    pub fn opened(&self) -> &Mailbox {
+        &self.opened
+    }
+
+    /// The change log has been followed up to here.
+    #[must_use]
+    pub fn modseq(&self) -> ModSeq {
+        self.modseq
+    }
+
+    /// EXISTS, vanished messages that were not told yet included.
+    #[must_use]
+    pub fn exists(&self) -> u32 {
+        self.numbers.len()
+    }
+
+    /// UIDNEXT: above every UID that was told.
+    #[must_use]
+    pub fn uidnext(&self) -> u32 {
+        self.next
+    }
+
+    /// RECENT.
+    #[must_use]
+    pub fn recent(&self) -> u32 {
+        self.numbers.count_from(self.recent_from)
+    }
+
+    /// Whether a message carries `\Recent` in this session.
+    #[must_use]
+    pub fn is_recent(&self, uid: u32) -> bool {
+        uid >= self.recent_from
+    }
+
+    /// Every UID that carries `\Recent` in this session.
+    pub(crate) fn recent_uids(&self) -> UidSet {
+        UidSet::from_ranges([self.recent_from..=u32::MAX])
+    }
+
+    /// The number of the first message that was unseen when the mailbox was opened.
+    #[must_use]
+    pub fn first_unseen(&self) -> Option<u32> {
+        self.first_unseen.and_then(|uid| self.numbers.number(uid))
+    }
+
+    /// Keywords in use when the mailbox was opened.
+    #[must_use]
+    pub fn keywords(&self) -> &[String] {
+        &self.keywords
+    }
+
+    /// A message's number.
+    #[must_use]
+    pub fn number(&self, uid: u32) -> Option<u32> {
+        self.numbers.number(uid)
+    }
+
+    /// The highest UID.
+    #[must_use]
+    pub fn last_uid(&self) -> Option<u32> {
+        self.numbers.last_uid()
+    }
+
+    /// Every known message.
+    #[must_use]
+    pub fn all(&self) -> UidSet {
+        self.numbers.set()
+    }
+
+    /// Those of these UIDs that are known.
+    #[must_use]
+    pub fn known(&self, wanted: &UidSet) -> UidSet {
+        self.numbers.set().intersection(wanted)
+    }
+
+    /// The messages with these numbers. `None`: one of the numbers does not exist.
+    #[must_use]
+    pub fn numbered(&self, ranges: &[RangeInclusive<u32>]) -> Option<UidSet> {
+        let mut found = Vec::new();
+        for range in ranges {
+            let (first, last) = (*range.start().min(range.end()), *range.end().max(range.start()));
+            if first == 0 || last > self.exists() {
+                return None;
+            }
+            self.numbers.uids_of(first, last, &mut found);
+        }
+        Some(UidSet::from_ranges(found))
+    }
+
+    /// Messages that are gone, though their numbers stand.
+    #[must_use]
+    pub fn vanished(&self) -> &UidSet {
+        &self.vanished
+    }
+
+    /// Lets go of the vanished messages: the numbers to tell, in this order, each as it counts after those
+    /// before it.
+    pub fn take_vanished(&mut self) -> Vec<u32> {
+        let gone = std::mem::take(&mut self.vanished);
+        let numbers = gone
+            .iter()
+            .filter_map(|uid| self.numbers.number(uid))
+            .enumerate()
+            .map(|(before, number)| number - before as u32)
+            .collect();
+        self.numbers.remove(&gone);
+        numbers
+    }
+
+    /// Notes a change of flags that this session made and has answered for.
+    pub(crate) fn answered_for(&mut self, modseq: ModSeq) {
+        self.own.push(modseq);
+    }
+
+    /// Moves along one page of the change log.
+    fn apply(&mut self, log: &[ChangeRow], up_to: ModSeq, changes: &mut Changes) {
+        let (mut created, mut updated, mut destroyed) = (Vec::new(), Vec::new(), Vec::new());
+        for row in log {
+            match row.op {
+                1 => created.extend_from_slice(&row.uids),
+                2 if !self.own.contains(&row.modseq) => updated.extend_from_slice(&row.uids),
+                2 => {}
+                _ => destroyed.extend_from_slice(&row.uids),
+            }
+        }
+        let destroyed: UidSet = destroyed.into_iter().collect();
+        let created: UidSet = created.into_iter().filter(|uid| *uid >= self.next).collect();
+        if let Some(last) = created.runs().last() {
+            self.next = last.end() + 1;
+        }
+        let before = self.numbers.set();
+        self.append(&created.difference(&destroyed), changes);
+        self.lose(&before.intersection(&destroyed), changes);
+        let updated: UidSet = updated.into_iter().collect();
+        let told = before.difference(&self.vanished);
+        changes.updated = changes.updated.union(&updated).intersection(&told);
+        self.modseq = up_to;
+        self.own.retain(|modseq| *modseq > up_to);
+    }
+
+    fn append(&mut self, new: &UidSet, changes: &mut Changes) {
+        for run in new.runs() {
+            self.numbers.append(*run.start(), *run.end());
+            changes.appeared = true;
+            self.claim_recent = self.access == Access::ReadWrite;
+        }
+    }
+
+    fn lose(&mut self, gone: &UidSet, changes: &mut Changes) {
+        self.vanished = self.vanished.union(gone);
+        changes.vanished = !self.vanished.is_empty();
+    }
+
+    /// Takes over the mailbox as it is, whatever the change log says.
+    fn compare(&mut self, present: &UidSet, changes: &mut Changes) {
+        let known = self.numbers.set();
+        self.lose(&known.difference(present), changes);
+        let new = present.intersection(&UidSet::from_ranges([self.next..=u32::MAX]));
+        if let Some(last) = new.runs().last() {
+            self.next = last.end() + 1;
+        }
+        self.append(&new, changes);
+    }
+}
+
+impl Mail {
+    /// Opens a mailbox.
+    ///
+    /// # Errors
+    /// [`MailError::NoMailbox`]; [`MailError::Busy`], [`MailError::Unavailable`].
+    pub async fn open(
+        &self,
+        account: AccountId,
+        name: &MailboxName,
+        access: Access,
+    ) -> Result<View, MailError> {
+        // The modseq first: whatever is read after it can only be newer, and the log repeats that.
+        let modseqs = store::mailbox::account_modseqs(&self.store, &[account]).await?;
+        let modseq = modseqs.first().ok_or(MailError::NoAccount)?.1;
+        let opened = self.mailbox(account, name).await?;
+        let target = Target { account, mailbox: opened.id };
+        let runs = store::message::uid_runs(&self.store, account, opened.id).await?;
+        let numbers = Numbers::new(&UidSet::from_ranges(runs));
+        let next = opened.uidnext.0.max(numbers.last_uid().map_or(1, |last| last + 1));
+        let mut view = View {
+            target,
+            access,
+            recent_from: opened.recent_uid.0,
+            opened,
+            numbers,
+            vanished: UidSet::default(),
+            next,
+            modseq,
+            own: Vec::new(),
+            claim_recent: false,
+            first_unseen: None,
+            keywords: Vec::new(),
+        };
+        if access == Access::ReadWrite && view.recent_from < next {
+            view.recent_from = self.claim(&target, next).await?;
+        }
+        self.survey(&mut view).await?;
+        Ok(view)
+    }
+
+    async fn claim(&self, target: &Target, next: u32) -> Result<u32, MailError> {
+        let Target { account, mailbox } = *target;
+        match store::mailbox::mailbox_claim_recent(&self.store, account, mailbox, Uid(next)).await {
+            Ok(from) => Ok(from.0),
+            // RFC 3501 §2.3.2: who cannot know "SHOULD" call a message recent; then nobody else does.
+            Err(store::StoreError::MaybeHappened(_)) => Ok(next),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn survey(&self, view: &mut View) -> Result<(), MailError> {
+        let Target { account, mailbox } = view.target;
+        if view.exists() == 0 || view.exists() > SURVEY_LIMIT {
+            return Ok(());
+        }
+        if view.opened.unseen > 0 {
+            let first = store::message::first_unseen(&self.store, account, mailbox).await?;
+            view.first_unseen = first.map(|uid| uid.0);
+        }
+        view.keywords = store::message::keywords_in_use(&self.store, account, mailbox).await?;
+        Ok(())
+    }
+
+    /// Catches up with the change log.
+    ///
+    /// # Errors
+    /// [`MailError::Busy`], [`MailError::Unavailable`]; the view is then as far as it came.
+    pub async fn sync(&self, view: &mut View) -> Result<Changes, MailError> {
+        let Target { account, mailbox } = view.target;
+        let mut changes = Changes { vanished: !view.vanished.is_empty(), ..Changes::default() };
+        loop {
+            let log =
+                store::message::change_log(&self.store, account, mailbox, view.modseq, LOG_PAGE);
+            let Some(log) = log.await? else {
+                return Ok(Changes { gone: true, ..changes });
+            };
+            changes.gone = !log.live;
+            if view.modseq < log.floor || log.modseq < view.modseq {
+                self.resync(view, &log, &mut changes).await?;
+                return Ok(changes);
+            }
+            view.apply(&log.changes, log.modseq, &mut changes);
+            if log.complete {
+                return Ok(changes);
+            }
+        }
+    }
+
+    /// Compares the view with the mailbox: the log no longer tells.
+    async fn resync(
+        &self,
+        view: &mut View,
+        log: &ChangeLog,
+        changes: &mut Changes,
+    ) -> Result<(), MailError> {
+        metrics::counter!("postrider_view_resyncs_total").increment(1);
+        let Target { account, mailbox } = view.target;
+        // After a restore nothing that was told counts.
+        let since = if log.modseq < view.modseq { ModSeq(0) } else { view.modseq };
+        let told = view.numbers.set();
+        let runs = store::message::uid_runs(&self.store, account, mailbox).await?;
+        let mut updated = Vec::new();
+        let mut pages = Pages::new(view.target, told.clone());
+        while let Some(rows) = pages.next(self).await? {
+            let changed = rows.iter().filter(|row| row.modseq > since);
+            updated.extend(changed.map(|row| row.uid.0));
+        }
+        view.compare(&UidSet::from_ranges(runs), changes);
+        let updated: UidSet = updated.into_iter().collect();
+        changes.updated = changes.updated.union(&updated).difference(&view.vanished);
+        view.modseq = log.modseq;
+        view.own.clear();
+        Ok(())
+    }
+
+    /// Leaves a mailbox: what came in meanwhile was told to be recent here, so it is not in the next session.
+    pub async fn close(&self, view: View) {
+        if view.claim_recent
+            && let Err(error) = self.claim(&view.target, view.next).await
+        {
+            tracing::debug!(%error, "messages will be recent once more");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
