@@ -43,7 +43,7 @@ pub struct Message {
 }
 
 impl Message {
-    fn decode(row: MessageRow) -> Result<Self, MailError> {
+    pub(crate) fn decode(row: MessageRow) -> Result<Self, MailError> {
         let structure = Structure::decode(&row.structure)
             .map_err(|error| MailError::Bug(format!("message {}: {error}", row.id)))?;
         // Decoded, every text has its own allocation: about three times the encoded form.

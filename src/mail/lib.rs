@@ -23,7 +23,7 @@ pub use error::MailError;
 pub use fetch::{Message, Pages, Target};
 pub use hub::{Hub, HubConfig, Watch};
 pub use mailboxes::Mailbox;
-pub use name::{MailboxName, NameError, Pattern, SEPARATOR};
+pub use name::{MailboxName, NameError, SEPARATOR};
 pub use purge::purge_jobs;
 pub use role::Role;
 pub use store::account::{FlagOp, Stored, StoredState};

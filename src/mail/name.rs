@@ -1,4 +1,4 @@
-//! Mailbox names: which are legal, and which a LIST pattern means.
+//! Which mailbox names are legal.
 //!
 //! A name is UTF-8, `/` between levels (RFC 9051 §5.1). INBOX is one name in any case ("The case-insensitive
 //! mailbox name INBOX is a special name reserved to mean 'the primary mailbox for this user'"); so is the
@@ -14,8 +14,6 @@ const MAX_NAME: usize = 500;
 const MAX_LEVEL: usize = 250;
 /// Most levels.
 const MAX_DEPTH: usize = 20;
-/// Longest LIST pattern that is looked at; a longer one can match no legal name that matters.
-const MAX_PATTERN: usize = 1_000;
 
 /// A legal mailbox name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,89 +94,9 @@ fn fold_inbox(text: &str) -> String {
     if first.eq_ignore_ascii_case("INBOX") { format!("INBOX{rest}") } else { text.to_owned() }
 }
 
-/// A LIST pattern: reference and pattern put together, INBOX folded (RFC 9051 §6.3.9).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(Vec<char>);
-
-impl Pattern {
-    /// Puts reference and pattern together. `None`: too long to match anything.
-    #[must_use]
-    pub fn new(reference: &str, pattern: &str) -> Option<Self> {
-        if reference.len() + pattern.len() > MAX_PATTERN {
-            return None;
-        }
-        // A pattern from the root does not stand on the reference.
-        let whole = match pattern.strip_prefix(SEPARATOR) {
-            Some(rooted) => rooted.to_owned(),
-            None => format!("{reference}{pattern}"),
-        };
-        let mut chars: Vec<char> = Vec::with_capacity(whole.len());
-        for c in fold_inbox(&whole).chars() {
-            // `*` swallows its neighbours, so that the matcher never tries twice.
-            match (chars.last(), c) {
-                (Some('*'), '*' | '%') | (Some('%'), '%') => {}
-                (Some('%'), '*') => *chars.last_mut()? = '*',
-                _ => chars.push(c),
-            }
-        }
-        Some(Self(chars))
-    }
-
-    /// Whether a name fits: `*` stands for anything, `%` for anything within a level.
-    ///
-    /// The latest `*` and, after it, the latest `%` are where a mismatch goes back to; an earlier one never
-    /// needs to give, since what follows the later one fits just as well. So the cost is at most name times
-    /// pattern.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        let text: Vec<char> = name.chars().collect();
-        let (mut at, mut next) = (0, 0);
-        let (mut star, mut percent) = (None, None);
-        loop {
-            match self.0.get(next) {
-                Some('*') => {
-                    star = Some((next, at));
-                    percent = None;
-                    next += 1;
-                    continue;
-                }
-                Some('%') => {
-                    percent = Some((next, at));
-                    next += 1;
-                    continue;
-                }
-                Some(c) if text.get(at) == Some(c) => {
-                    (at, next) = (at + 1, next + 1);
-                    continue;
-                }
-                None if at == text.len() => return true,
-                _ => {}
-            }
-            let take = |back: &mut Option<(usize, usize)>, any: bool| {
-                let (wildcard, taken) = back.as_mut()?;
-                let c = text.get(*taken)?;
-                if !any && *c == SEPARATOR {
-                    return None;
-                }
-                *taken += 1;
-                Some((*taken, *wildcard + 1))
-            };
-            if let Some(back) = take(&mut percent, false) {
-                (at, next) = back;
-            } else if let Some(back) = take(&mut star, true) {
-                percent = None;
-                (at, next) = back;
-            } else {
-                return false;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn names_are_checked_and_inbox_is_one() {
@@ -199,68 +117,5 @@ mod tests {
         let (a, ab) = (MailboxName("a".into()), MailboxName("a/b".into()));
         assert!(ab.is_inside(&a) && !a.is_inside(&ab) && !a.is_inside(&a));
         assert!(!MailboxName("ab".into()).is_inside(&a));
-    }
-
-    fn fits(pattern: &str, name: &str) -> bool {
-        Pattern::new("", pattern).unwrap().matches(name)
-    }
-
-    #[test]
-    fn wildcards() {
-        for (pattern, name) in [
-            ("*", "a/b/c"),
-            ("%", "a"),
-            ("a/%", "a/b"),
-            ("%/b", "a/b"),
-            ("*b", "a/b"),
-            ("%a%", "xay"),
-            ("*/%", "a/b/c"),
-            ("inbox", "INBOX"),
-            ("INB%", "INBOX"),
-            ("Entw%rfe", "Entwürfe"),
-            ("%*", "a/b"),
-            ("*a%b", "a/axb"),
-        ] {
-            assert!(fits(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in [
-            ("%", "a/b"),
-            ("a", "b"),
-            ("", "a"),
-            ("a/%", "a"),
-            ("a%", "b"),
-            ("%/%", "a/b/c"),
-            ("*a%b", "a/x/b"),
-        ] {
-            assert!(!fits(pattern, name), "{pattern} {name}");
-        }
-        assert!(Pattern::new("a/", "%").unwrap().matches("a/b"));
-        assert!(Pattern::new("a/", "/b").unwrap().matches("b"));
-        assert_eq!(Pattern::new("", &"x".repeat(2_000)), None);
-    }
-
-    /// The definition, in exponential time.
-    fn naive(pattern: &[char], text: &[char]) -> bool {
-        match (pattern.split_first(), text.split_first()) {
-            (None, None) => true,
-            (Some(('*', rest)), _) => {
-                naive(rest, text) || (!text.is_empty() && naive(pattern, &text[1..]))
-            }
-            (Some(('%', rest)), _) => {
-                naive(rest, text)
-                    || (text.first().is_some_and(|c| *c != '/') && naive(pattern, &text[1..]))
-            }
-            (Some((p, rest)), Some((t, tail))) => p == t && naive(rest, tail),
-            _ => false,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn matching_is_as_defined(pattern in "[ab/%*]{0,8}", text in "[ab/]{0,9}") {
-            let rooted = pattern.strip_prefix('/').unwrap_or(&pattern);
-            let wanted = naive(&rooted.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>());
-            prop_assert_eq!(fits(&pattern, &text), wanted);
-        }
     }
 }
