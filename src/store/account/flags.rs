@@ -1,7 +1,7 @@
 //! STORE.
 
 use super::Change;
-use crate::sql::{Sql, shard};
+use crate::sql::Sharded;
 use crate::{Session, StoreError};
 use tokio_postgres::types::Type;
 use types::{AccountId, Flags, MailboxId, ModSeq, Uid};
@@ -66,10 +66,9 @@ impl Change for StoreFlags<'_> {
     type Output = Vec<Stored>;
 
     async fn apply(&self, session: &Session) -> Result<Vec<Stored>, StoreError> {
-        static STORE: Sql = Sql::new(
-            "SELECT uid, flags, keywords, modseq, outcome FROM store_flags_v1($1,$2,$3,$4,$5,$6,$7,$8)",
+        static STORE: Sharded = Sharded::new(
+            "SELECT uid, flags, keywords, modseq, outcome FROM store_flags_v1_{p}($1,$2,$3,$4,$5,$6,$7)",
             &[
-                Type::INT4,
                 Type::INT4,
                 Type::UUID,
                 Type::INT4_ARRAY,
@@ -88,10 +87,9 @@ impl Change for StoreFlags<'_> {
         let since = self.unchanged_since.map(|modseq| modseq.0 as i64);
         let rows = session
             .write(
-                &STORE,
+                STORE.of(self.account),
                 &[
                     &self.account.0,
-                    &(shard(self.account) as i32),
                     &self.mailbox.0,
                     &super::copies::uid_array(self.uids),
                     &mode,
