@@ -50,11 +50,11 @@ pub async fn account_log_purge(
 ) -> Result<bool, StoreError> {
     static PURGE: Sql = Sql::new(
         "WITH c AS ( \
-            DELETE FROM change WHERE account_id = $1 AND (modseq, position) IN ( \
-                SELECT modseq, position FROM change WHERE account_id = $1 LIMIT $2) RETURNING 1 \
+            DELETE FROM change WHERE ctid = ANY (ARRAY( \
+                SELECT ctid FROM change WHERE account_id = $1 LIMIT $2)) RETURNING 1 \
          ), t AS ( \
-            DELETE FROM thread_ref WHERE account_id = $1 AND ref_hash IN ( \
-                SELECT ref_hash FROM thread_ref WHERE account_id = $1 LIMIT $2) RETURNING 1 \
+            DELETE FROM thread_ref WHERE ctid = ANY (ARRAY( \
+                SELECT ctid FROM thread_ref WHERE account_id = $1 LIMIT $2)) RETURNING 1 \
          ) SELECT (SELECT count(*) FROM c) + (SELECT count(*) FROM t)",
         &[Type::INT4, Type::INT8],
     );
