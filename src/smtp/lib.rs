@@ -5,6 +5,7 @@
 //! the output buffer and leave in one write. No clock, no store, no policy: the driver decides, the machine
 //! keeps the order, the limits and the wording.
 
+pub mod client;
 mod command;
 mod config;
 mod content;
