@@ -1,1 +1,39 @@
-//! imap
+//! IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051): the server's half as a machine without I/O.
+//!
+//! Bytes go in ([`Session::feed`], [`Session::input`]), [`Event`]s and response bytes come out. One command
+//! at a time is offered; every event that asks something is answered by one method before
+//! [`Session::next`] is called again, so pipelined commands wait in the input. Untagged data is written by
+//! the driver through [`Session::writer`], the tagged answer by [`Session::finish`]. Messages of APPEND
+//! stream through; everything else a client sends is bounded. No clock, no store: the driver decides, the
+//! machine keeps the grammar, the order, the limits and the wording.
+
+mod capability;
+mod command;
+mod config;
+mod cursor;
+mod date;
+mod flags;
+mod mailbox;
+mod reader;
+mod response;
+mod secret;
+mod session;
+mod set;
+mod utf7;
+
+pub use capability::{CAPABILITIES, Capabilities, Capability, CapabilitySpec};
+pub use command::{
+    Append, BodySection, COMMANDS, Command, CommandSpec, DateKind, DateOp, Fetch, FetchItem, List,
+    ListReturn, ListSelect, Partial, Returns, Search, SearchKey, SectionText, SpecialUse, State,
+    StatusItem, Store, StoreAction, Transfer,
+};
+pub use config::Config;
+pub use cursor::Refusal;
+pub use flags::{Flag, FlagList, MAX_KEYWORDS};
+pub use mailbox::{DELIMITER, MAX_NAME_BYTES, Pattern};
+pub use response::{
+    Attribute, Code, FetchLine, ListEntry, NamespaceEntry, Status, StatusValue, Style, Writer,
+};
+pub use secret::Secret;
+pub use session::{AuthVerdict, Event, Session};
+pub use set::{NumberSet, SequenceSet};

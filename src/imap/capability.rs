@@ -1,0 +1,159 @@
+//! Capabilities: what can be announced, and the set that is.
+//!
+//! [`Capability`] holds only what this crate parses whole; a driver takes away what it does not serve.
+//! What is not in the set is refused by the grammar, so nothing works that was not announced.
+
+/// An extension that this crate's grammar and session know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    /// RFC 3501
+    Imap4Rev1,
+    /// RFC 9051
+    Imap4Rev2,
+    /// RFC 7888: non-synchronizing literals of any size.
+    LiteralPlus,
+    /// RFC 4959
+    SaslIr,
+    /// RFC 2971
+    Id,
+    /// RFC 5161
+    Enable,
+    /// RFC 2177
+    Idle,
+    /// RFC 2342
+    Namespace,
+    /// RFC 3691
+    Unselect,
+    /// RFC 4315
+    UidPlus,
+    /// RFC 6851
+    Move,
+    /// RFC 3348
+    Children,
+    /// RFC 5258
+    ListExtended,
+    /// RFC 5819
+    ListStatus,
+    /// RFC 6154 §2
+    SpecialUse,
+    /// RFC 6154 §3
+    CreateSpecialUse,
+    /// RFC 4731
+    ESearch,
+    /// RFC 5182
+    SearchRes,
+    /// RFC 8438
+    StatusSize,
+    /// RFC 3516
+    Binary,
+    /// RFC 5032
+    Within,
+}
+
+/// A capability's declaration.
+#[derive(Debug)]
+pub struct CapabilitySpec {
+    /// Which.
+    pub capability: Capability,
+    /// As announced.
+    pub name: &'static str,
+    /// Whether it is announced before login too.
+    pub early: bool,
+    /// Where it is defined.
+    pub rfc: &'static str,
+}
+
+/// Every capability, in the order of the announcement. STARTTLS, LOGINDISABLED and AUTH= depend on the
+/// session and stand apart.
+pub const CAPABILITIES: &[CapabilitySpec] = &[
+    spec(Capability::Imap4Rev1, "IMAP4rev1", true, "RFC 3501"),
+    spec(Capability::Imap4Rev2, "IMAP4rev2", true, "RFC 9051"),
+    spec(Capability::LiteralPlus, "LITERAL+", true, "RFC 7888"),
+    spec(Capability::SaslIr, "SASL-IR", true, "RFC 4959"),
+    spec(Capability::Id, "ID", true, "RFC 2971"),
+    spec(Capability::Enable, "ENABLE", true, "RFC 5161"),
+    spec(Capability::Idle, "IDLE", true, "RFC 2177"),
+    spec(Capability::Namespace, "NAMESPACE", false, "RFC 2342"),
+    spec(Capability::Unselect, "UNSELECT", false, "RFC 3691"),
+    spec(Capability::UidPlus, "UIDPLUS", false, "RFC 4315"),
+    spec(Capability::Move, "MOVE", false, "RFC 6851"),
+    spec(Capability::Children, "CHILDREN", false, "RFC 3348"),
+    spec(Capability::ListExtended, "LIST-EXTENDED", false, "RFC 5258"),
+    spec(Capability::ListStatus, "LIST-STATUS", false, "RFC 5819"),
+    spec(Capability::SpecialUse, "SPECIAL-USE", false, "RFC 6154"),
+    spec(Capability::CreateSpecialUse, "CREATE-SPECIAL-USE", false, "RFC 6154"),
+    spec(Capability::ESearch, "ESEARCH", false, "RFC 4731"),
+    spec(Capability::SearchRes, "SEARCHRES", false, "RFC 5182"),
+    spec(Capability::StatusSize, "STATUS=SIZE", false, "RFC 8438"),
+    spec(Capability::Binary, "BINARY", false, "RFC 3516"),
+    spec(Capability::Within, "WITHIN", false, "RFC 5032"),
+];
+
+const fn spec(
+    capability: Capability,
+    name: &'static str,
+    early: bool,
+    rfc: &'static str,
+) -> CapabilitySpec {
+    CapabilitySpec { capability, name, early, rfc }
+}
+
+/// What IMAP4rev2 holds in itself (RFC 9051 appendix E).
+const WITHIN_REV2: &[Capability] = &[
+    Capability::SaslIr,
+    Capability::Enable,
+    Capability::Idle,
+    Capability::Namespace,
+    Capability::Unselect,
+    Capability::UidPlus,
+    Capability::Move,
+    Capability::Children,
+    Capability::ListExtended,
+    Capability::ListStatus,
+    Capability::ESearch,
+    Capability::SearchRes,
+    Capability::StatusSize,
+];
+
+/// A set of capabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capabilities(u64);
+
+impl Capabilities {
+    /// Everything this crate parses.
+    #[must_use]
+    pub const fn all() -> Self {
+        let mut bits = 0;
+        let mut at = 0;
+        while at < CAPABILITIES.len() {
+            bits |= 1 << CAPABILITIES[at].capability as u64;
+            at += 1;
+        }
+        Self(bits)
+    }
+
+    /// This set and `capability`.
+    #[must_use]
+    pub const fn with(self, capability: Capability) -> Self {
+        Self(self.0 | 1 << capability as u64)
+    }
+
+    /// This set without `capability`.
+    #[must_use]
+    pub const fn without(self, capability: Capability) -> Self {
+        Self(self.0 & !(1 << capability as u64))
+    }
+
+    /// Whether `capability` is in it by name.
+    #[must_use]
+    pub const fn has(self, capability: Capability) -> bool {
+        self.0 & (1 << capability as u64) != 0
+    }
+
+    /// Whether what `capability` brings is there, by name or as a part of IMAP4rev2.
+    #[must_use]
+    pub fn serves(self, capability: Capability) -> bool {
+        self.has(capability)
+            || (self.has(Capability::Imap4Rev2) && WITHIN_REV2.contains(&capability))
+    }
+}

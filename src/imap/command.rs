@@ -1,0 +1,311 @@
+//! The commands, declared once: name, states in which they are legal, capability, RFC, parser.
+//!
+//! An extension adds a file beside these, a capability, and its lines in the tables: [`COMMANDS`], and
+//! those of FETCH items, SEARCH keys, STATUS items and LIST options.
+
+mod append;
+mod auth;
+mod fetch;
+mod list;
+mod mailbox;
+mod messages;
+mod search;
+mod status;
+
+pub use append::Append;
+pub use fetch::{BodySection, Fetch, FetchItem, Partial, SectionText};
+pub use list::{List, ListReturn, ListSelect};
+pub use mailbox::SpecialUse;
+pub use messages::{Store, StoreAction};
+pub use search::{DateKind, DateOp, Returns, Search, SearchKey};
+pub use status::StatusItem;
+
+pub(crate) use append::append_head;
+pub(crate) use auth::Authenticate;
+
+use crate::capability::Capability;
+use crate::cursor::{Cursor, Parsed, Refusal};
+use crate::secret::Secret;
+use crate::set::SequenceSet;
+
+/// Where a session stands (RFC 9051 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nobody is known yet.
+    NotAuthenticated,
+    /// Logged in.
+    Authenticated,
+    /// A mailbox is selected.
+    Selected,
+    /// Nothing more will be read.
+    Logout,
+}
+
+/// A command's declaration.
+#[derive(Debug)]
+pub struct CommandSpec {
+    /// The verb.
+    pub name: &'static str,
+    /// States in which it is legal.
+    pub states: &'static [State],
+    /// Whether it may stand behind `UID`.
+    pub uid: bool,
+    /// The capability it came with; `None`: IMAP4rev1 itself.
+    pub capability: Option<Capability>,
+    /// Whether EXPUNGE responses may be sent with its answer ("MUST NOT be sent ... while responding to a
+    /// FETCH, STORE, or SEARCH command", RFC 9051 §7.5.1; their UID forms may).
+    pub expunges: bool,
+    /// Where it is defined.
+    pub rfc: &'static str,
+    pub(crate) verb: Verb,
+    pub(crate) parse: fn(&mut Cursor<'_>, Call) -> Parsed<Request>,
+}
+
+/// How a command was called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    pub verb: Verb,
+    /// Behind `UID`.
+    pub uid: bool,
+}
+
+/// What a verb means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Append,
+    Authenticate,
+    Capability,
+    Check,
+    Close,
+    Copy,
+    Create,
+    Delete,
+    Enable,
+    Examine,
+    Expunge,
+    Fetch,
+    Id,
+    Idle,
+    List,
+    Login,
+    Logout,
+    Lsub,
+    Move,
+    Namespace,
+    Noop,
+    Rename,
+    Search,
+    Select,
+    StartTls,
+    Status,
+    Store,
+    Subscribe,
+    Unselect,
+    Unsubscribe,
+}
+
+/// A command, read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Request {
+    Capability,
+    Logout,
+    StartTls,
+    Login {
+        user: String,
+        password: Secret,
+    },
+    Authenticate(Authenticate),
+    Enable(Vec<String>),
+    Idle,
+    /// For the driver.
+    Command(Command),
+}
+
+/// A command that the driver carries out and ends with [`crate::Session::finish`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// NOOP: a moment to tell what changed.
+    Noop,
+    /// CHECK, as NOOP.
+    Check,
+    /// ID: what the client says of itself.
+    Id(Vec<(String, Option<String>)>),
+    /// NAMESPACE
+    Namespace,
+    /// SELECT or EXAMINE. OK selects; NO leaves no mailbox selected.
+    Select {
+        /// Which.
+        mailbox: String,
+        /// EXAMINE.
+        read_only: bool,
+    },
+    /// CREATE
+    Create {
+        /// Which.
+        mailbox: String,
+        /// Its special uses (RFC 6154 §3).
+        special_use: Vec<SpecialUse>,
+    },
+    /// DELETE
+    Delete(String),
+    /// RENAME
+    Rename {
+        /// The old name.
+        from: String,
+        /// The new one.
+        to: String,
+    },
+    /// SUBSCRIBE
+    Subscribe(String),
+    /// UNSUBSCRIBE
+    Unsubscribe(String),
+    /// LIST
+    List(List),
+    /// LSUB (RFC 3501 §6.3.9); answered with LSUB responses.
+    Lsub(List),
+    /// STATUS
+    Status {
+        /// Which.
+        mailbox: String,
+        /// What is asked, each once.
+        items: Vec<StatusItem>,
+    },
+    /// CLOSE: expunges without saying so, and deselects.
+    Close,
+    /// UNSELECT: deselects.
+    Unselect,
+    /// EXPUNGE, or UID EXPUNGE of these (RFC 4315).
+    Expunge {
+        /// Only these.
+        uids: Option<SequenceSet>,
+    },
+    /// SEARCH
+    Search(Search),
+    /// FETCH
+    Fetch(Fetch),
+    /// STORE
+    Store(Store),
+    /// COPY
+    Copy(Transfer),
+    /// MOVE
+    Move(Transfer),
+}
+
+/// What COPY and MOVE say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// Which messages.
+    pub set: SequenceSet,
+    /// The set holds UIDs.
+    pub uid: bool,
+    /// Where to.
+    pub mailbox: String,
+}
+
+use State::{Authenticated, NotAuthenticated, Selected};
+const ANY: &[State] = &[NotAuthenticated, Authenticated, Selected];
+const KNOWN: &[State] = &[Authenticated, Selected];
+
+/// Every command there is.
+pub const COMMANDS: &[CommandSpec] = &[
+    spec("CAPABILITY", Verb::Capability, ANY, None, "RFC 9051 6.1.1", auth::bare),
+    spec("NOOP", Verb::Noop, ANY, None, "RFC 9051 6.1.2", auth::bare),
+    spec("LOGOUT", Verb::Logout, ANY, None, "RFC 9051 6.1.3", auth::bare),
+    spec("ID", Verb::Id, ANY, Some(Capability::Id), "RFC 2971 3.1", auth::id),
+    spec("STARTTLS", Verb::StartTls, &[NotAuthenticated], None, "RFC 9051 6.2.1", auth::bare),
+    spec(
+        "AUTHENTICATE",
+        Verb::Authenticate,
+        &[NotAuthenticated],
+        None,
+        "RFC 9051 6.2.2",
+        auth::authenticate,
+    ),
+    spec("LOGIN", Verb::Login, &[NotAuthenticated], None, "RFC 9051 6.2.3", auth::login),
+    spec("ENABLE", Verb::Enable, KNOWN, Some(Capability::Enable), "RFC 9051 6.3.1", auth::enable),
+    spec("SELECT", Verb::Select, KNOWN, None, "RFC 9051 6.3.2", mailbox::select),
+    spec("EXAMINE", Verb::Examine, KNOWN, None, "RFC 9051 6.3.3", mailbox::select),
+    spec("CREATE", Verb::Create, KNOWN, None, "RFC 9051 6.3.4", mailbox::create),
+    spec("DELETE", Verb::Delete, KNOWN, None, "RFC 9051 6.3.5", mailbox::one_mailbox),
+    spec("RENAME", Verb::Rename, KNOWN, None, "RFC 9051 6.3.6", mailbox::rename),
+    spec("SUBSCRIBE", Verb::Subscribe, KNOWN, None, "RFC 9051 6.3.7", mailbox::one_mailbox),
+    spec("UNSUBSCRIBE", Verb::Unsubscribe, KNOWN, None, "RFC 9051 6.3.8", mailbox::one_mailbox),
+    spec("LIST", Verb::List, KNOWN, None, "RFC 9051 6.3.9", list::list),
+    spec("LSUB", Verb::Lsub, KNOWN, None, "RFC 3501 6.3.9", list::lsub),
+    spec(
+        "NAMESPACE",
+        Verb::Namespace,
+        KNOWN,
+        Some(Capability::Namespace),
+        "RFC 9051 6.3.10",
+        auth::bare,
+    ),
+    spec("STATUS", Verb::Status, KNOWN, None, "RFC 9051 6.3.11", status::status),
+    spec("APPEND", Verb::Append, KNOWN, None, "RFC 9051 6.3.12", append::without_message),
+    spec("IDLE", Verb::Idle, KNOWN, Some(Capability::Idle), "RFC 9051 6.3.13", auth::bare),
+    spec("CHECK", Verb::Check, &[Selected], None, "RFC 3501 6.4.1", auth::bare),
+    spec("CLOSE", Verb::Close, &[Selected], None, "RFC 9051 6.4.1", auth::bare),
+    spec(
+        "UNSELECT",
+        Verb::Unselect,
+        &[Selected],
+        Some(Capability::Unselect),
+        "RFC 9051 6.4.2",
+        auth::bare,
+    ),
+    with_uid("EXPUNGE", Verb::Expunge, None, true, "RFC 9051 6.4.3", messages::expunge),
+    with_uid("SEARCH", Verb::Search, None, false, "RFC 9051 6.4.4", search::search),
+    with_uid("FETCH", Verb::Fetch, None, false, "RFC 9051 6.4.5", fetch::fetch),
+    with_uid("STORE", Verb::Store, None, false, "RFC 9051 6.4.6", messages::store),
+    with_uid("COPY", Verb::Copy, None, true, "RFC 9051 6.4.7", messages::transfer),
+    with_uid(
+        "MOVE",
+        Verb::Move,
+        Some(Capability::Move),
+        true,
+        "RFC 9051 6.4.8",
+        messages::transfer,
+    ),
+];
+
+const fn spec(
+    name: &'static str,
+    verb: Verb,
+    states: &'static [State],
+    capability: Option<Capability>,
+    rfc: &'static str,
+    parse: fn(&mut Cursor<'_>, Call) -> Parsed<Request>,
+) -> CommandSpec {
+    CommandSpec { name, states, uid: false, capability, expunges: true, rfc, verb, parse }
+}
+
+const fn with_uid(
+    name: &'static str,
+    verb: Verb,
+    capability: Option<Capability>,
+    expunges: bool,
+    rfc: &'static str,
+    parse: fn(&mut Cursor<'_>, Call) -> Parsed<Request>,
+) -> CommandSpec {
+    let states = &[Selected];
+    CommandSpec { name, states, uid: true, capability, expunges, rfc, verb, parse }
+}
+
+/// The declaration of the command that comes next, `UID` before it included.
+pub(crate) fn verb(cursor: &mut Cursor<'_>) -> Parsed<(&'static CommandSpec, bool)> {
+    let unknown = Refusal::bad("Unknown command");
+    let mut name = cursor.atom().map_err(|_| Refusal::bad("A command is missing"))?;
+    let uid = name.eq_ignore_ascii_case("UID");
+    if uid {
+        cursor.space()?;
+        name = cursor.atom()?;
+    }
+    let spec = COMMANDS.iter().find(|spec| spec.name.eq_ignore_ascii_case(name)).ok_or(unknown)?;
+    if uid && !spec.uid {
+        return Err(Refusal::bad("UID does not go with this command"));
+    }
+    if let Some(capability) = spec.capability {
+        cursor.need(capability)?;
+    }
+    Ok((spec, uid))
+}

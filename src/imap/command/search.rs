@@ -1,0 +1,321 @@
+//! SEARCH: the program, and what is to be returned (RFC 4731, RFC 5182).
+
+use super::{Call, Command, Request};
+use crate::capability::Capability;
+use crate::cursor::{Cursor, Parsed, Refusal};
+use crate::date::date;
+use crate::flags::{Flag, keyword};
+use crate::response::Code;
+use crate::set::{SequenceSet, sequence_set};
+use chrono::NaiveDate;
+use types::Flags;
+
+/// Deepest nesting of parentheses, NOT and OR; protects the stack.
+pub(crate) const MAX_DEPTH: usize = 50;
+/// Most keys of one SEARCH; protects what runs it.
+pub(crate) const MAX_KEYS: usize = 1_000;
+
+/// SEARCH.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Search {
+    /// The answer shows UIDs.
+    pub uid: bool,
+    /// What to return; `None`: the SEARCH response of IMAP4rev1.
+    pub returns: Option<Returns>,
+    /// All of these must hold.
+    pub keys: Vec<SearchKey>,
+}
+
+/// Result options. [`Returns::default`] is none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Returns {
+    /// The smallest.
+    pub min: bool,
+    /// The largest.
+    pub max: bool,
+    /// All.
+    pub all: bool,
+    /// How many.
+    pub count: bool,
+    /// Remember as `$`.
+    pub save: bool,
+}
+
+impl Returns {
+    /// Whether nothing but SAVE was asked for: then there is no ESEARCH response.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        !(self.min || self.max || self.all || self.count)
+    }
+
+    /// What SAVE keeps of the numbers found: with MIN or MAX and neither ALL nor COUNT only those (RFC 5182
+    /// §2.4).
+    #[must_use]
+    pub fn saved(&self, found: &crate::NumberSet) -> crate::NumberSet {
+        if self.all || self.count || !(self.min || self.max) {
+            return found.clone();
+        }
+        let min = found.first().filter(|_| self.min);
+        let max = found.last().filter(|_| self.max);
+        min.into_iter().chain(max).collect()
+    }
+}
+
+/// Which date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateKind {
+    /// INTERNALDATE
+    Internal,
+    /// The Date field
+    Sent,
+}
+
+/// How dates compare; time and zone do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateOp {
+    /// Earlier.
+    Before,
+    /// The same day.
+    On,
+    /// The same day or later.
+    Since,
+}
+
+/// One key. Texts match as substrings without regard to case.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SearchKey {
+    /// Everything.
+    All,
+    /// A flag or keyword is set (or not).
+    Flag {
+        /// Which.
+        flag: Flag,
+        /// Whether it has to be set.
+        set: bool,
+    },
+    /// `RECENT` (or `OLD` when not).
+    Recent(bool),
+    /// These sequence numbers.
+    Sequence(SequenceSet),
+    /// These UIDs.
+    Uid(SequenceSet),
+    /// A header field holds this text; the empty text: the field is there. FROM, TO, CC, BCC and SUBJECT
+    /// come as this too, as they mean the same.
+    Header {
+        /// The field's name.
+        name: String,
+        /// The text.
+        value: String,
+    },
+    /// The body holds this.
+    Body(String),
+    /// Header or body hold this.
+    Text(String),
+    /// A date.
+    Date {
+        /// Which one.
+        kind: DateKind,
+        /// How it compares.
+        op: DateOp,
+        /// With what.
+        date: NaiveDate,
+    },
+    /// More octets than this.
+    Larger(u64),
+    /// Fewer octets than this.
+    Smaller(u64),
+    /// INTERNALDATE at least so many seconds ago (RFC 5032).
+    Older(u32),
+    /// INTERNALDATE at most so many seconds ago (RFC 5032).
+    Younger(u32),
+    /// Not this.
+    Not(Box<SearchKey>),
+    /// One of these.
+    Or(Box<SearchKey>, Box<SearchKey>),
+    /// All of these.
+    And(Vec<SearchKey>),
+}
+
+/// `"SEARCH" [search-return-opts] SP search-program`
+pub(super) fn search(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
+    cursor.space()?;
+    let mut returns = None;
+    if cursor.take_word("RETURN ") {
+        cursor.need(Capability::ESearch)?;
+        returns = Some(return_options(cursor)?);
+        cursor.space()?;
+    } else if cursor.grammar.rev2 {
+        // RFC 9051 §6.4.4: without RETURN it is as RETURN (ALL).
+        returns = Some(Returns { all: true, ..Returns::default() });
+    }
+    if cursor.take_word("CHARSET ") {
+        charset(cursor)?;
+        cursor.space()?;
+    }
+    let mut left = MAX_KEYS;
+    let keys = keys(cursor, MAX_DEPTH, &mut left)?;
+    Ok(Request::Command(Command::Search(Search { uid: call.uid, returns, keys })))
+}
+
+fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
+    let mut returns = Returns::default();
+    let options = cursor.list(16, |cursor| {
+        match cursor.name()?.to_ascii_uppercase().as_str() {
+            "MIN" => returns.min = true,
+            "MAX" => returns.max = true,
+            "ALL" => returns.all = true,
+            "COUNT" => returns.count = true,
+            "SAVE" => {
+                cursor.need(Capability::SearchRes)?;
+                returns.save = true;
+            }
+            _ => return Err(Refusal::bad("Unknown result option")),
+        }
+        Ok(())
+    })?;
+    // "an empty set of options is the same as ALL"
+    returns.all |= options.is_empty();
+    Ok(returns)
+}
+
+/// Everything is compared as UTF-8, which holds US-ASCII.
+fn charset(cursor: &mut Cursor<'_>) -> Parsed<()> {
+    let name = cursor.astring()?;
+    let known = [b"UTF-8".as_slice(), b"US-ASCII"];
+    if known.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        Ok(())
+    } else {
+        Err(Refusal::no(Code::BadCharset, "Charset not supported"))
+    }
+}
+
+/// `search-key *(SP search-key)`
+fn keys(cursor: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<Vec<SearchKey>> {
+    let mut keys = vec![key(cursor, depth, left)?];
+    while cursor.take(b' ') {
+        keys.push(key(cursor, depth, left)?);
+    }
+    Ok(keys)
+}
+
+fn key(cursor: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<SearchKey> {
+    let deeper =
+        depth.checked_sub(1).ok_or(Refusal::bad("Search nested too deep").with(Code::Limit))?;
+    *left = left.checked_sub(1).ok_or(Refusal::bad("Too many search keys").with(Code::Limit))?;
+    match cursor.peek() {
+        Some(b'(') => {
+            cursor.byte(b'(')?;
+            let keys = keys(cursor, deeper, left)?;
+            cursor.byte(b')')?;
+            return Ok(SearchKey::And(keys));
+        }
+        Some(b'0'..=b'9' | b'*' | b'$') => return sequence_set(cursor).map(SearchKey::Sequence),
+        _ => {}
+    }
+    let name =
+        cursor.name().map_err(|_| Refusal::bad("A search key is missing"))?.to_ascii_uppercase();
+    match name.as_str() {
+        "NOT" => {
+            cursor.space()?;
+            Ok(SearchKey::Not(Box::new(key(cursor, deeper, left)?)))
+        }
+        "OR" => {
+            cursor.space()?;
+            let one = key(cursor, deeper, left)?;
+            cursor.space()?;
+            Ok(SearchKey::Or(Box::new(one), Box::new(key(cursor, deeper, left)?)))
+        }
+        name => match plain(name) {
+            Some(key) => Ok(key),
+            None => with_argument(cursor, name),
+        },
+    }
+}
+
+/// Keys without arguments.
+fn plain(name: &str) -> Option<SearchKey> {
+    let flag = |flag, set| SearchKey::Flag { flag: Flag::Known(flag), set };
+    Some(match name {
+        "ALL" => SearchKey::All,
+        "ANSWERED" => flag(Flags::ANSWERED, true),
+        "DELETED" => flag(Flags::DELETED, true),
+        "DRAFT" => flag(Flags::DRAFT, true),
+        "FLAGGED" => flag(Flags::FLAGGED, true),
+        "SEEN" => flag(Flags::SEEN, true),
+        "UNANSWERED" => flag(Flags::ANSWERED, false),
+        "UNDELETED" => flag(Flags::DELETED, false),
+        "UNDRAFT" => flag(Flags::DRAFT, false),
+        "UNFLAGGED" => flag(Flags::FLAGGED, false),
+        "UNSEEN" => flag(Flags::SEEN, false),
+        "RECENT" => SearchKey::Recent(true),
+        "OLD" => SearchKey::Recent(false),
+        "NEW" => SearchKey::And(vec![SearchKey::Recent(true), flag(Flags::SEEN, false)]),
+        _ => return None,
+    })
+}
+
+fn with_argument(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
+    const UNKNOWN: Refusal = Refusal::bad("Unknown search key");
+    let kind = if name.starts_with("SENT") { DateKind::Sent } else { DateKind::Internal };
+    let known = matches!(
+        name,
+        "BCC"
+            | "CC"
+            | "FROM"
+            | "SUBJECT"
+            | "TO"
+            | "HEADER"
+            | "BODY"
+            | "TEXT"
+            | "KEYWORD"
+            | "UNKEYWORD"
+            | "BEFORE"
+            | "ON"
+            | "SINCE"
+            | "SENTBEFORE"
+            | "SENTON"
+            | "SENTSINCE"
+            | "LARGER"
+            | "SMALLER"
+            | "UID"
+            | "OLDER"
+            | "YOUNGER"
+    );
+    if !known {
+        return Err(UNKNOWN);
+    }
+    cursor.space()?;
+    let on = |op, date| SearchKey::Date { kind, op, date };
+    Ok(match name {
+        "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => {
+            SearchKey::Header { name: name.to_owned(), value: cursor.text()? }
+        }
+        "HEADER" => {
+            let name = cursor.text()?;
+            cursor.space()?;
+            SearchKey::Header { name, value: cursor.text()? }
+        }
+        "BODY" => SearchKey::Body(cursor.text()?),
+        "TEXT" => SearchKey::Text(cursor.text()?),
+        "KEYWORD" => SearchKey::Flag { flag: keyword(cursor)?, set: true },
+        "UNKEYWORD" => SearchKey::Flag { flag: keyword(cursor)?, set: false },
+        "BEFORE" | "SENTBEFORE" => on(DateOp::Before, date(cursor)?),
+        "ON" | "SENTON" => on(DateOp::On, date(cursor)?),
+        "SINCE" | "SENTSINCE" => on(DateOp::Since, date(cursor)?),
+        "LARGER" => SearchKey::Larger(cursor.number64()?),
+        "SMALLER" => SearchKey::Smaller(cursor.number64()?),
+        "UID" => SearchKey::Uid(sequence_set(cursor)?),
+        "OLDER" => SearchKey::Older(interval(cursor)?),
+        "YOUNGER" => SearchKey::Younger(interval(cursor)?),
+        _ => return Err(UNKNOWN),
+    })
+}
+
+/// `nz-number` of seconds (RFC 5032 §5).
+fn interval(cursor: &mut Cursor<'_>) -> Parsed<u32> {
+    cursor.need(Capability::Within)?;
+    match cursor.number()? {
+        0 => Err(Refusal::bad("An interval is not 0")),
+        seconds => Ok(seconds),
+    }
+}

@@ -1,0 +1,61 @@
+//! What a listener allows. Every limit says what it protects.
+
+use crate::capability::Capabilities;
+use sasl::Mechanism;
+use std::time::Duration;
+
+/// Settings of a session.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Our name in the greeting.
+    pub hostname: String,
+    /// Whether STARTTLS can be offered.
+    pub starttls: bool,
+    /// Whether passwords may cross an unencrypted connection (a listener on loopback, tests).
+    pub plaintext_login: bool,
+    /// Mechanisms offered where passwords may be sent.
+    pub mechanisms: Vec<Mechanism>,
+    /// What is announced and obeyed.
+    pub capabilities: Capabilities,
+    /// Largest message of APPEND in octets; protects disk and memory.
+    pub max_message_bytes: u64,
+    /// Longest command with its literals before login; protects memory against strangers.
+    pub max_command_bytes_early: usize,
+    /// The same after login.
+    pub max_command_bytes: usize,
+    /// Largest refused non-synchronizing literal that is read and thrown away; a larger one ends the session.
+    pub max_discarded_bytes: u64,
+    /// Errors in a row (before login: in all) after which the session ends.
+    pub max_errors: u32,
+    /// Commands before login after which the session ends; stops idle chatter of strangers.
+    pub max_commands_early: u32,
+    /// Wait for a command before login.
+    pub login_timeout: Duration,
+    /// Wait for a command after login (RFC 9051 §5.4: at least 30 minutes).
+    pub command_timeout: Duration,
+    /// Wait for more of a literal.
+    pub literal_timeout: Duration,
+}
+
+impl Config {
+    /// Sound values: everything announced that this crate knows.
+    #[must_use]
+    pub fn new(hostname: impl Into<String>) -> Self {
+        Self {
+            hostname: hostname.into(),
+            starttls: false,
+            plaintext_login: false,
+            mechanisms: vec![Mechanism::Plain, Mechanism::ScramSha256],
+            capabilities: Capabilities::all(),
+            max_message_bytes: 50 * 1024 * 1024,
+            max_command_bytes_early: 8 * 1024,
+            max_command_bytes: 64 * 1024,
+            max_discarded_bytes: 1024 * 1024,
+            max_errors: 20,
+            max_commands_early: 50,
+            login_timeout: Duration::from_secs(60),
+            command_timeout: Duration::from_secs(31 * 60),
+            literal_timeout: Duration::from_secs(180),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the server says. One writer per response; handlers hold no reply texts of IMAP's own syntax.
+//!
+//! Everything goes straight into the output buffer. [`Writer`] writes whole untagged lines, [`FetchLine`]
+//! one FETCH response item by item, so that a body can stream through it.
+
+mod code;
+mod envelope;
+mod fetch;
+mod mailbox;
+mod search;
+mod structure;
+pub(crate) mod text;
+
+pub(crate) use code::write as write_status;
+pub use code::{Code, Status};
+pub use fetch::FetchLine;
+pub use mailbox::{Attribute, ListEntry, NamespaceEntry, StatusValue};
+pub use text::Style;
+
+use bytes::BytesMut;
+use types::Flags;
+
+/// Writes untagged responses.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    out: &'a mut BytesMut,
+    style: Style,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer into `out`.
+    pub fn new(out: &'a mut BytesMut, style: Style) -> Self {
+        Self { out, style }
+    }
+
+    /// The buffer it writes into.
+    pub fn out(&mut self) -> &mut BytesMut {
+        self.out
+    }
+
+    /// `* OK [code] text`, and so for NO and BAD.
+    pub fn status(&mut self, status: Status, code: Option<&Code<'_>>, text: &str) {
+        self.out.extend_from_slice(b"* ");
+        code::write(self.out, status.name(), code, text);
+    }
+
+    /// `* OK text`, the keepalive of IDLE.
+    pub fn ok(&mut self, text: &str) {
+        self.status(Status::Ok, None, text);
+    }
+
+    fn numbered(&mut self, number: u32, what: &str) {
+        self.out.extend_from_slice(b"* ");
+        text::push_number(self.out, u64::from(number));
+        self.out.extend_from_slice(what.as_bytes());
+    }
+
+    /// `* n EXISTS`
+    pub fn exists(&mut self, count: u32) {
+        self.numbered(count, " EXISTS\r\n");
+    }
+
+    /// `* n RECENT` (RFC 3501 §7.3.2)
+    pub fn recent(&mut self, count: u32) {
+        self.numbered(count, " RECENT\r\n");
+    }
+
+    /// `* n EXPUNGE`
+    pub fn expunge(&mut self, sequence: u32) {
+        self.numbered(sequence, " EXPUNGE\r\n");
+    }
+
+    /// `* FLAGS (...)`: the flags that can occur in the mailbox.
+    pub fn flags(&mut self, flags: Flags, keywords: &[impl AsRef<str>]) {
+        self.out.extend_from_slice(b"* FLAGS ");
+        text::push_flags(self.out, flags, keywords, &[]);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// `* OK [PERMANENTFLAGS (...)]`; with `any` clients may make new keywords (`\*`).
+    pub fn permanent_flags(&mut self, flags: Flags, keywords: &[impl AsRef<str>], any: bool) {
+        self.out.extend_from_slice(b"* OK [PERMANENTFLAGS ");
+        let last: &[&str] = if any { &["\\*"] } else { &[] };
+        text::push_flags(self.out, flags, keywords, last);
+        self.out.extend_from_slice(b"] Flags that can be set\r\n");
+    }
+
+    /// `* ID (...)` or `* ID NIL` (RFC 2971).
+    pub fn id(&mut self, pairs: &[(&str, &str)]) {
+        self.out.extend_from_slice(b"* ID ");
+        for (at, (key, value)) in pairs.iter().enumerate() {
+            self.out.extend_from_slice(if at == 0 { b"(" } else { b" " });
+            text::push_string(self.out, key.as_bytes(), self.style);
+            self.out.extend_from_slice(b" ");
+            text::push_string(self.out, value.as_bytes(), self.style);
+        }
+        self.out.extend_from_slice(if pairs.is_empty() { b"NIL\r\n" } else { b")\r\n" });
+    }
+
+    /// Begins `* n FETCH (`; [`FetchLine::end`] ends it.
+    pub fn fetch(&mut self, sequence: u32) -> FetchLine<'_> {
+        FetchLine::begin(self.out, self.style, sequence)
+    }
+}

@@ -1,0 +1,163 @@
+//! Status and response codes (RFC 9051 §7.1, RFC 5530).
+
+use super::text::push_number;
+use crate::set::NumberSet;
+use bytes::BytesMut;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Done.
+    Ok,
+    /// Not done.
+    No,
+    /// Not understood.
+    Bad,
+}
+
+impl Status {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::No => "NO",
+            Self::Bad => "BAD",
+        }
+    }
+}
+
+/// A response code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Code<'a> {
+    Alert,
+    AlreadyExists,
+    /// UIDVALIDITY and the UIDs given.
+    AppendUid(u32, &'a NumberSet),
+    AuthenticationFailed,
+    AuthorizationFailed,
+    /// With the list of what is supported.
+    BadCharset,
+    Cannot,
+    /// The list as written.
+    Capability(&'a str),
+    ClientBug,
+    Closed,
+    ContactAdmin,
+    /// UIDVALIDITY of the target, UIDs in the source, UIDs in the target; both ascending.
+    CopyUid(u32, &'a NumberSet, &'a NumberSet),
+    Corruption,
+    Expired,
+    ExpungeIssued,
+    HasChildren,
+    InUse,
+    Limit,
+    NonExistent,
+    NoPerm,
+    /// RFC 5182 §2.1: SAVE could not be obeyed.
+    NotSaved,
+    OverQuota,
+    Parse,
+    PrivacyRequired,
+    ReadOnly,
+    ReadWrite,
+    ServerBug,
+    /// RFC 4469 §4.2
+    TooBig,
+    TryCreate,
+    UidNext(u32),
+    UidNotSticky,
+    UidValidity(u32),
+    Unavailable,
+    UnknownCte,
+    /// RFC 3501: the first unseen message.
+    Unseen(u32),
+    /// RFC 6154 §3
+    UseAttr,
+}
+
+impl Code<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Alert => "ALERT",
+            Self::AlreadyExists => "ALREADYEXISTS",
+            Self::AppendUid(..) => "APPENDUID",
+            Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
+            Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
+            Self::BadCharset => "BADCHARSET (US-ASCII UTF-8)",
+            Self::Cannot => "CANNOT",
+            Self::Capability(_) => "CAPABILITY",
+            Self::ClientBug => "CLIENTBUG",
+            Self::Closed => "CLOSED",
+            Self::ContactAdmin => "CONTACTADMIN",
+            Self::CopyUid(..) => "COPYUID",
+            Self::Corruption => "CORRUPTION",
+            Self::Expired => "EXPIRED",
+            Self::ExpungeIssued => "EXPUNGEISSUED",
+            Self::HasChildren => "HASCHILDREN",
+            Self::InUse => "INUSE",
+            Self::Limit => "LIMIT",
+            Self::NonExistent => "NONEXISTENT",
+            Self::NoPerm => "NOPERM",
+            Self::NotSaved => "NOTSAVED",
+            Self::OverQuota => "OVERQUOTA",
+            Self::Parse => "PARSE",
+            Self::PrivacyRequired => "PRIVACYREQUIRED",
+            Self::ReadOnly => "READ-ONLY",
+            Self::ReadWrite => "READ-WRITE",
+            Self::ServerBug => "SERVERBUG",
+            Self::TooBig => "TOOBIG",
+            Self::TryCreate => "TRYCREATE",
+            Self::UidNext(_) => "UIDNEXT",
+            Self::UidNotSticky => "UIDNOTSTICKY",
+            Self::UidValidity(_) => "UIDVALIDITY",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::UnknownCte => "UNKNOWN-CTE",
+            Self::Unseen(_) => "UNSEEN",
+            Self::UseAttr => "USEATTR",
+        }
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        out.extend_from_slice(self.name().as_bytes());
+        match self {
+            Self::UidNext(number) | Self::UidValidity(number) | Self::Unseen(number) => {
+                out.extend_from_slice(b" ");
+                push_number(out, u64::from(*number));
+            }
+            Self::AppendUid(validity, uids) => write_sets(out, *validity, &[uids]),
+            Self::CopyUid(validity, from, to) => write_sets(out, *validity, &[from, to]),
+            Self::Capability(list) => {
+                out.extend_from_slice(b" ");
+                out.extend_from_slice(list.as_bytes());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn write_sets(out: &mut BytesMut, validity: u32, sets: &[&NumberSet]) {
+    out.extend_from_slice(b" ");
+    push_number(out, u64::from(validity));
+    for set in sets {
+        out.extend_from_slice(b" ");
+        set.write(out);
+    }
+}
+
+/// `OK [CODE] text` and the line end. Line ends within the text become spaces.
+pub(crate) fn write(out: &mut BytesMut, status: &str, code: Option<&Code<'_>>, text: &str) {
+    out.extend_from_slice(status.as_bytes());
+    out.extend_from_slice(b" ");
+    if let Some(code) = code {
+        out.extend_from_slice(b"[");
+        code.write(out);
+        out.extend_from_slice(b"] ");
+    }
+    // RFC 3501 asks for at least one character and for ASCII only.
+    let text = if text.is_empty() { "." } else { text };
+    for c in text.bytes() {
+        let safe = if matches!(c, b' '..=b'~') { c } else { b' ' };
+        out.extend_from_slice(&[safe]);
+    }
+    out.extend_from_slice(b"\r\n");
+}

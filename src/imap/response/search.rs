@@ -1,0 +1,55 @@
+//! SEARCH and ESEARCH.
+
+use super::Writer;
+use super::text::{push_number, push_quoted};
+use crate::command::Search;
+use crate::set::NumberSet;
+
+impl Writer<'_> {
+    /// Answers a search: `* ESEARCH (TAG "t") ...` where RETURN was given or IMAP4rev2 enabled, else
+    /// `* SEARCH ...`. `RETURN (SAVE)` alone has no answer (RFC 5182 §2.1).
+    pub fn search(&mut self, tag: &str, search: &Search, found: &NumberSet) {
+        match &search.returns {
+            Some(returns) if returns.is_silent() => {}
+            Some(_) => self.esearch(tag, search, found),
+            None => self.plain_search(found),
+        }
+    }
+
+    fn plain_search(&mut self, found: &NumberSet) {
+        self.out.extend_from_slice(b"* SEARCH");
+        for number in found.iter() {
+            self.out.extend_from_slice(b" ");
+            push_number(self.out, u64::from(number));
+        }
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    fn esearch(&mut self, tag: &str, search: &Search, found: &NumberSet) {
+        let returns = search.returns.unwrap_or_default();
+        self.out.extend_from_slice(b"* ESEARCH (TAG ");
+        push_quoted(self.out, tag.as_bytes());
+        self.out.extend_from_slice(if search.uid { b") UID" } else { b")" });
+        // "If the SEARCH results in no matches, the server MUST NOT include the MIN [MAX, ALL] result
+        // option in the ESEARCH response; however, it still MUST send the ESEARCH response."
+        if let (true, Some(first)) = (returns.min, found.first()) {
+            self.item(" MIN ", u64::from(first));
+        }
+        if let (true, Some(last)) = (returns.max, found.last()) {
+            self.item(" MAX ", u64::from(last));
+        }
+        if returns.all && !found.is_empty() {
+            self.out.extend_from_slice(b" ALL ");
+            found.write(self.out);
+        }
+        if returns.count {
+            self.item(" COUNT ", found.len());
+        }
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    fn item(&mut self, name: &str, value: u64) {
+        self.out.extend_from_slice(name.as_bytes());
+        push_number(self.out, value);
+    }
+}
