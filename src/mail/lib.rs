@@ -6,6 +6,7 @@
 
 mod body;
 mod changes;
+mod decoded;
 mod error;
 mod fetch;
 mod hub;
@@ -19,6 +20,7 @@ mod view;
 
 pub use body::Body;
 pub use changes::{CopyUids, FlagChange, MAX_COPY};
+pub use decoded::Decoded;
 pub use error::MailError;
 pub use fetch::{Message, Pages, Target};
 pub use hub::{Hub, HubConfig, Watch};

@@ -66,7 +66,7 @@ pub struct Changes {
     pub updated: UidSet,
     /// There are vanished messages to be told of.
     pub vanished: bool,
-    /// The mailbox, or the account, is gone.
+    /// The mailbox, or the account, is gone, and with it all messages.
     pub gone: bool,
 }
 
@@ -323,10 +323,14 @@ impl Mail {
         loop {
             let log =
                 store::message::change_log(&self.store, account, mailbox, view.modseq, LOG_PAGE);
-            let Some(log) = log.await? else {
-                return Ok(Changes { gone: true, ..changes });
+            let log = match log.await? {
+                Some(log) if log.live => log,
+                _ => {
+                    changes.gone = true;
+                    view.compare(&UidSet::default(), &mut changes);
+                    return Ok(changes);
+                }
             };
-            changes.gone = !log.live;
             if view.modseq < log.floor || log.modseq < view.modseq {
                 self.resync(view, &log, &mut changes).await?;
                 return Ok(changes);

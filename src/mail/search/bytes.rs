@@ -1,6 +1,7 @@
 //! The last resort of a search: a message's bytes, read once, in windows.
 
 use super::{Needle, Place};
+use crate::decoded::Windows;
 use crate::fetch::Message;
 use crate::{Mail, MailError};
 use message::{Kind, Part, iter_fields, text_of_part};
@@ -102,63 +103,35 @@ impl Search<'_> {
 /// A part's text as it streams by.
 struct Window<'a> {
     part: &'a Part,
-    raw: Vec<u8>,
+    windows: Windows,
     /// The end of the text before, in which a needle may begin.
     tail: String,
 }
 
 impl<'a> Window<'a> {
     fn new(part: &'a Part) -> Self {
-        Self { part, raw: Vec::new(), tail: String::new() }
+        Self { part, windows: Windows::new(&part.encoding), tail: String::new() }
     }
 
-    fn push(&mut self, mut piece: &[u8], search: &mut Search<'_>) {
-        while !piece.is_empty() {
-            let room = WINDOW.saturating_sub(self.raw.len()).max(1);
-            let (now, later) = piece.split_at(room.min(piece.len()));
-            self.raw.extend_from_slice(now);
-            piece = later;
-            if self.raw.len() >= WINDOW {
-                let cut = self.cut();
-                self.look(cut, search);
-            }
-        }
+    fn push(&mut self, piece: &[u8], search: &mut Search<'_>) {
+        let (part, tail) = (self.part, &mut self.tail);
+        self.windows.push(WINDOW, piece, |raw| look(part, tail, &raw, search));
     }
 
     fn finish(mut self, search: &mut Search<'_>) {
-        self.look(self.raw.len(), search);
+        look(self.part, &mut self.tail, &self.windows.finish(), search);
     }
+}
 
-    /// Where the text can be cut without breaking what it encodes.
-    fn cut(&self) -> usize {
-        if self.part.encoding.eq_ignore_ascii_case("base64") {
-            let legal =
-                |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-            let mut over = self.raw.iter().filter(|byte| legal(byte)).count() % 4;
-            let mut cut = self.raw.len();
-            while over > 0 && cut > 0 {
-                cut -= 1;
-                over -= usize::from(legal(&self.raw[cut]));
-            }
-            return cut;
-        }
-        let newline = self.raw.iter().rposition(|byte| *byte == b'\n');
-        // A line of a quarter megabyte is cut anywhere.
-        newline.map_or(self.raw.len(), |at| at + 1)
+fn look(part: &Part, tail: &mut String, raw: &[u8], search: &mut Search<'_>) {
+    let text = text_of_part(part, raw).to_lowercase();
+    let joined = std::mem::take(tail) + &text;
+    search.text(&joined);
+    let mut from = joined.len().saturating_sub(search.longest());
+    while !joined.is_char_boundary(from) {
+        from -= 1;
     }
-
-    fn look(&mut self, cut: usize, search: &mut Search<'_>) {
-        let rest = self.raw.split_off(cut);
-        let raw = std::mem::replace(&mut self.raw, rest);
-        let text = text_of_part(self.part, &raw).to_lowercase();
-        let joined = std::mem::take(&mut self.tail) + &text;
-        search.text(&joined);
-        let mut from = joined.len().saturating_sub(search.longest());
-        while !joined.is_char_boundary(from) {
-            from -= 1;
-        }
-        self.tail = joined[from..].to_owned();
-    }
+    *tail = joined[from..].to_owned();
 }
 
 #[cfg(test)]
