@@ -1,0 +1,68 @@
+//! Settings.
+
+use serde::Deserialize;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// A DNS server: `192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::53]:53`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ServerAddress(pub SocketAddr);
+
+impl TryFrom<String> for ServerAddress {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let plain = || text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+        let address = text.parse().or_else(|_| plain());
+        address.map(Self).map_err(|_| format!("{text:?} is not the address of a DNS server"))
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How to ask.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResolveConfig {
+    /// The servers; empty: those of the system.
+    pub servers: Vec<ServerAddress>,
+    /// Whether answers are validated here. Without it no TLSA record counts.
+    pub dnssec: bool,
+    /// Whether AAAA records are asked for.
+    pub ipv6: bool,
+    /// Wait for one answer of one server.
+    pub timeout_ms: u64,
+    /// Answers kept.
+    pub cache_entries: u64,
+}
+
+impl Default for ResolveConfig {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            dnssec: false,
+            ipv6: true,
+            timeout_ms: 5_000,
+            cache_entries: 16_384,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_written_as_people_do() {
+        let server = |text: &str| ServerAddress::try_from(text.to_owned()).map(|s| s.to_string());
+        assert_eq!(server("192.0.2.53"), Ok("192.0.2.53:53".into()));
+        assert_eq!(server("192.0.2.53:5353"), Ok("192.0.2.53:5353".into()));
+        assert_eq!(server("2001:db8::53"), Ok("[2001:db8::53]:53".into()));
+        assert_eq!(server("[2001:db8::53]:54"), Ok("[2001:db8::53]:54".into()));
+        assert!(server("ns.example.org").is_err());
+    }
+}
