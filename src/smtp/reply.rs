@@ -84,6 +84,8 @@ pub enum RcptVerdict {
     Disabled,
     /// The mailbox is full now.
     MailboxFull,
+    /// The message has as many mailboxes as one message may have.
+    TooMany,
     /// Not a domain of ours, and the client may not relay.
     RelayDenied,
     /// Remote mail cannot be sent yet; a message must not be lost, so it is not taken.
@@ -114,8 +116,8 @@ pub enum ContentVerdict {
     Busy,
     /// The mailbox vanished since RCPT.
     UnknownUser,
-    /// Something in the message is not acceptable.
-    Refused,
+    /// It has passed through too many servers: it goes round in a loop.
+    Loop,
     /// May have happened: nothing may be said, the connection closes.
     Unknown,
 }
@@ -127,6 +129,8 @@ pub enum AuthVerdict {
     Ok,
     /// Wrong user or password.
     Rejected,
+    /// The mechanism's message makes no sense.
+    Malformed,
     /// Too many failures lately.
     Throttled,
     /// Cannot be checked now.
@@ -151,6 +155,7 @@ impl From<RcptVerdict> for Reply {
             RcptVerdict::UnknownUser => reply(550, "5.1.1", "No such user here"),
             RcptVerdict::Disabled => reply(550, "5.2.1", "Mailbox disabled"),
             RcptVerdict::MailboxFull => reply(452, "4.2.2", "Mailbox full"),
+            RcptVerdict::TooMany => TOO_MANY_RECIPIENTS,
             RcptVerdict::RelayDenied => reply(550, "5.7.1", "Relaying denied"),
             RcptVerdict::NoRoute => reply(451, "4.4.4", "Mail to other servers is not carried yet"),
             RcptVerdict::Unavailable => reply(451, "4.3.0", "Temporary trouble, try again later"),
@@ -173,6 +178,7 @@ impl From<AuthVerdict> for Reply {
         match verdict {
             AuthVerdict::Ok => AUTH_OK,
             AuthVerdict::Rejected => reply(535, "5.7.8", "Authentication credentials invalid"),
+            AuthVerdict::Malformed => reply(501, "5.5.2", "Malformed authentication message"),
             AuthVerdict::Throttled => {
                 reply(454, "4.7.0", "Too many failed logins, try again later")
             }
@@ -206,7 +212,7 @@ pub(crate) fn content(verdict: &ContentVerdict) -> Option<(Reply, &str)> {
             (reply(452, "4.3.1", "Insufficient resources, try again later"), "")
         }
         ContentVerdict::UnknownUser => (reply(550, "5.1.1", "No such user here"), ""),
-        ContentVerdict::Refused => (reply(554, "5.6.0", "Message refused"), ""),
+        ContentVerdict::Loop => (reply(554, "5.4.6", "Too many hops, this message loops"), ""),
         ContentVerdict::Unknown => return None,
     })
 }

@@ -31,6 +31,9 @@ const MAX_AUTH_LINE: usize = 12_288;
 /// Most octets of one piece of content, so that a fast sender does not make one large allocation.
 const MAX_PIECE: usize = 64 * 1024;
 
+/// A void message is read to its end, so that the client hears why, up to this many times the largest size.
+const MOST_SWALLOWED: u64 = 2;
+
 /// What the driver has to do or decide.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
@@ -253,11 +256,15 @@ impl Session {
     fn say(&mut self, reply: Reply) {
         reply.write(&mut self.output, "");
         if reply.is_error() {
-            self.errors += 1;
-            if self.errors >= self.config.max_errors && !self.close {
-                reply::TOO_MANY_ERRORS.write(&mut self.output, "");
-                self.close = true;
-            }
+            self.count_error();
+        }
+    }
+
+    fn count_error(&mut self) {
+        self.errors += 1;
+        if self.errors >= self.config.max_errors && !self.close {
+            reply::TOO_MANY_ERRORS.write(&mut self.output, "");
+            self.close = true;
         }
     }
 
@@ -493,6 +500,10 @@ impl Session {
         self.authenticated = verdict == AuthVerdict::Ok;
         self.go(Stage::Ready);
         self.say(verdict.into());
+        if verdict == AuthVerdict::Throttled {
+            // Temporary for the right user, an error like any other for whoever guesses on.
+            self.count_error();
+        }
     }
 
     // ---- the transaction ----
@@ -603,12 +614,17 @@ impl Session {
         }
     }
 
-    /// Counts a piece; the first thing wrong with a message makes it void, the rest of it is swallowed.
+    /// Counts a piece; the first thing wrong with a message makes it void, the rest of it is swallowed, but
+    /// not without end.
     fn content(&mut self, bytes: Bytes) -> Option<Event> {
-        if self.void.is_some() {
+        self.received = self.received.saturating_add(bytes.len() as u64);
+        if let Some(refusal) = self.void {
+            if self.received > self.config.max_message_bytes.saturating_mul(MOST_SWALLOWED) {
+                self.say(refusal);
+                self.close = true;
+            }
             return None;
         }
-        self.received = self.received.saturating_add(bytes.len() as u64);
         if self.received > self.config.max_message_bytes {
             self.void = Some(reply::TOO_BIG);
         } else if self.stage == Stage::Data && self.dots.saw_bare_line_end() {

@@ -44,7 +44,12 @@ impl Client {
             Event::Auth { initial: None, .. } => session.auth_challenge(b""),
             Event::Auth { initial: Some(text), .. } | Event::AuthResponse(text) => {
                 let good = text.ends_with(b"secret");
-                session.auth_verdict(if good { AuthVerdict::Ok } else { AuthVerdict::Rejected });
+                let slow = text.ends_with(b"slow");
+                session.auth_verdict(match (good, slow) {
+                    (true, _) => AuthVerdict::Ok,
+                    (_, true) => AuthVerdict::Throttled,
+                    _ => AuthVerdict::Rejected,
+                });
             }
             Event::Mail(_) => session.mail_verdict(MailVerdict::Ok),
             Event::Rcpt(rcpt) => session.rcpt_verdict(match rcpt.forward_path.to_string() {
@@ -199,6 +204,37 @@ fn a_void_message_is_swallowed_and_refused() {
     assert_eq!(client.codes(&["MAIL FROM:<>"]), ["250"]);
 }
 
+/// More than twice the largest message is not even swallowed.
+#[test]
+fn an_endless_message_is_cut_off() {
+    for start in ["DATA\r\n", "BDAT 999999999999\r\n"] {
+        let mut client = Client::new(Role::Smtp, false);
+        client.send(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\n");
+        client.send(start.as_bytes());
+        let mut out = String::new();
+        for _ in 0..30 {
+            out += &client.send(&[b'x'; 1_000]);
+        }
+        assert!(client.closed && out.starts_with("552 "), "{out}");
+        assert!(client.current.is_empty() && client.messages.is_empty());
+    }
+}
+
+/// Guessing passwords ends the session, whether the answer is "wrong" or "not now".
+#[test]
+fn a_thousand_passwords_do_not_fit_into_one_session() {
+    for guess in ["AHgAeA==", "AHgAc2xvdw=="] {
+        let mut client = Client::new(Role::Submission, true);
+        client.send(b"EHLO a\r\n");
+        let mut tries = 0;
+        while !client.closed {
+            client.send(format!("AUTH PLAIN {guess}\r\n").as_bytes());
+            tries += 1;
+        }
+        assert_eq!(tries, 10);
+    }
+}
+
 #[test]
 fn errors_and_idling_end_the_session() {
     let mut client = Client::new(Role::Smtp, false);
@@ -280,8 +316,31 @@ proptest! {
     }
 
     #[test]
+    fn a_byte_at_a_time_is_the_same_for_submission_and_lmtp(
+        words in prop::collection::vec(prop::sample::select(vec![
+            "EHLO a\r\n", "LHLO a\r\n", "AUTH PLAIN AHgAc2VjcmV0\r\n", "AUTH LOGIN\r\n", "AUTH PLAIN\r\n", "*\r\n",
+            "AHgAc2VjcmV0\r\n", "MAIL FROM:<a@b> SIZE=1\r\n", "RCPT TO:<a@b>\r\n", "DATA\r\n", "x\r\n.\r\n",
+            "BDAT 0 LAST\r\n", "BDAT 2\r\n", "RSET\r\n", "AUTH", "=", "\r\n",
+        ]), 0..40),
+        lmtp in any::<bool>(),
+    ) {
+        let role = if lmtp { Role::Lmtp } else { Role::Submission };
+        let input = words.concat();
+        let (mut whole, mut single) = (Client::new(role, true), Client::new(role, true));
+        let out_whole = whole.send(input.as_bytes());
+        let mut out_single = single.send(b"");
+        for byte in input.as_bytes() {
+            out_single += &single.send(&[*byte]);
+        }
+        prop_assert_eq!(out_whole, out_single);
+        prop_assert_eq!(whole.messages, single.messages);
+        prop_assert_eq!(whole.closed, single.closed);
+    }
+
+    #[test]
     fn any_octets_are_survived(input in prop::collection::vec(any::<u8>(), 0..400)) {
         Client::new(Role::Smtp, false).send(&input);
         Client::new(Role::Lmtp, true).send(&input);
+        Client::new(Role::Submission, true).send(&input);
     }
 }
