@@ -1,6 +1,6 @@
 //! What a listener allows. Every limit says what it protects.
 
-use crate::capability::Capabilities;
+use crate::capability::{Capabilities, Capability};
 use sasl::Mechanism;
 use std::time::Duration;
 
@@ -29,7 +29,8 @@ pub struct Config {
     pub max_errors: u32,
     /// Commands before login after which the session ends; stops idle chatter of strangers.
     pub max_commands_early: u32,
-    /// Wait for a command before login.
+    /// Wait for more before login. A driver bounds the whole time until login by it as well, or a client
+    /// that sends an octet a minute stays for ever.
     pub login_timeout: Duration,
     /// Wait for a command after login (RFC 9051 §5.4: at least 30 minutes).
     pub command_timeout: Duration,
@@ -38,7 +39,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Sound values: everything announced that this crate knows.
+    /// Sound values. Announced is what this crate knows but BINARY: APPEND of `literal8` obliges a server to
+    /// re-encode what it later sends as BODY (RFC 3516 §4.4); its FETCH side is a part of IMAP4rev2.
     #[must_use]
     pub fn new(hostname: impl Into<String>) -> Self {
         Self {
@@ -46,7 +48,7 @@ impl Config {
             starttls: false,
             plaintext_login: false,
             mechanisms: vec![Mechanism::Plain, Mechanism::ScramSha256],
-            capabilities: Capabilities::all(),
+            capabilities: Capabilities::all().without(Capability::Binary),
             max_message_bytes: 50 * 1024 * 1024,
             max_command_bytes_early: 8 * 1024,
             max_command_bytes: 64 * 1024,

@@ -56,6 +56,8 @@ pub(crate) struct Literal {
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     pub grammar: Grammar,
+    /// The command is a SEARCH with SAVE: refused with NO it empties `$` (RFC 5182 §2.1).
+    pub saves: bool,
 }
 
 /// Whether an octet may stand in an atom.
@@ -73,7 +75,7 @@ fn is_list_char(byte: u8) -> bool {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8], grammar: Grammar) -> Self {
-        Self { rest: bytes, grammar }
+        Self { rest: bytes, grammar, saves: false }
     }
 
     /// Refuses what belongs to a capability that was not announced.

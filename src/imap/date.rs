@@ -70,13 +70,49 @@ fn zone(cursor: &mut Cursor<'_>) -> Parsed<FixedOffset> {
 
 fn digits(cursor: &mut Cursor<'_>, least: u32, most: u32) -> Parsed<u32> {
     let (mut value, mut count) = (0, 0);
-    while let Some(digit) = cursor.peek().filter(u8::is_ascii_digit) {
-        if count == most {
-            return Err(BAD_DATE);
-        }
+    while let Some(digit) = cursor.peek().filter(|byte| byte.is_ascii_digit() && count < most) {
         cursor.take(digit);
         value = value * 10 + u32::from(digit - b'0');
         count += 1;
     }
     if count < least { Err(BAD_DATE) } else { Ok(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cursor::tests::grammar;
+
+    #[test]
+    fn dates_with_time() {
+        let read = |text: &str| date_time(&mut Cursor::new(text.as_bytes(), grammar()));
+        let shown = |text: &str| read(text).unwrap().to_rfc3339();
+        assert_eq!(shown("\" 7-Feb-1994 21:52:25 -0800\""), "1994-02-07T21:52:25-08:00");
+        assert_eq!(shown("\"29-feb-2024 00:00:60 +0530\""), "2024-02-29T00:00:59+05:30");
+        assert_eq!(shown("\"7-Feb-1994 21:52:25 +0000\""), "1994-02-07T21:52:25+00:00");
+        for broken in [
+            "\"29-Feb-2023 00:00:00 +0000\"",
+            "\"01-Foo-2023 00:00:00 +0000\"",
+            "\"01-Jan-2023 24:00:00 +0000\"",
+            "\"01-Jan-2023 00:00:00 +0060\"",
+            "\"01-Jan-2023 00:00:00 +2400\"",
+            "\"01-Jan-2023 00:00:00\"",
+            "\"001-Jan-2023 00:00:00 +0000\"",
+            "\"01-Jan-20230 00:00:00 +0000\"",
+            "01-Jan-2023 00:00:00 +0000",
+            "\"01-Jan-2023 00:00:00 +0000",
+        ] {
+            assert!(read(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn dates() {
+        let read = |text: &str| date(&mut Cursor::new(text.as_bytes(), grammar()));
+        assert_eq!(read("1-Feb-1994"), Ok(NaiveDate::from_ymd_opt(1994, 2, 1).unwrap()));
+        assert_eq!(read("\"01-DEC-9999\""), Ok(NaiveDate::from_ymd_opt(9999, 12, 1).unwrap()));
+        for broken in ["", "1", "1-Feb", "32-Jan-2000", "1-Feb-94", "\"1-Feb-1994", "0-Feb-1994"] {
+            assert!(read(broken).is_err(), "{broken}");
+        }
+    }
 }

@@ -67,9 +67,15 @@ fn with_inbox(name: String) -> String {
 }
 
 /// A LIST pattern: `*` stands for anything, `%` for anything but the delimiter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Pattern {
     text: Vec<char>,
+}
+
+impl std::fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_text().fmt(f)
+    }
 }
 
 impl Pattern {

@@ -102,3 +102,6 @@ impl<'a> Writer<'a> {
         FetchLine::begin(self.out, self.style, sequence)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,8 @@ pub enum Event {
     AppendEnd,
     /// The message under way is void; forget what has come. No answer is wanted.
     AppendVoid,
+    /// A SEARCH with SAVE was refused with NO: `$` is empty from now on (RFC 5182 §2.1). No answer is wanted.
+    SavedSearchVoid,
     /// Send the output and close.
     Close,
 }

@@ -37,7 +37,10 @@ impl SequenceSet {
     pub fn resolve(&self, largest: u32) -> Option<NumberSet> {
         let Self::Ranges(ranges) = self else { return None };
         let number = |n: u32| if n == 0 { largest } else { n };
-        let pairs = ranges.iter().map(|(a, b)| (number(*a), number(*b)));
+        let pairs = ranges
+            .iter()
+            .map(|(a, b)| (number(*a), number(*b)))
+            .filter(|(a, b)| *a != 0 && *b != 0);
         Some(NumberSet::from_ranges(pairs.map(|(a, b)| (a.min(b), a.max(b)))))
     }
 
@@ -213,5 +216,77 @@ impl fmt::Display for NumberSet {
         let mut out = BytesMut::new();
         self.write(&mut out);
         f.write_str(std::str::from_utf8(&out).map_err(|_| fmt::Error)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cursor::tests::grammar;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Parsed<SequenceSet> {
+        let mut cursor = Cursor::new(text.as_bytes(), grammar());
+        let set = sequence_set(&mut cursor)?;
+        cursor.end()?;
+        Ok(set)
+    }
+
+    fn resolved(text: &str, largest: u32) -> String {
+        read(text).unwrap().resolve(largest).unwrap().to_string()
+    }
+
+    #[test]
+    fn sets_mean_what_the_rfc_says() {
+        // RFC 9051 §9: "a message sequence number set of 2,4:7,9,12:* for a mailbox with 15 messages"
+        assert_eq!(resolved("2,4:7,9,12:*", 15), "2,4:7,9,12:15");
+        assert_eq!(resolved("*:4,5:7", 10), "4:10");
+        assert_eq!(resolved("3291:*", 5), "5:3291");
+        assert_eq!(resolved("4:2", 9), "2:4");
+        assert_eq!(resolved("*", 0), "");
+        assert_eq!(resolved("1:*", 0), "");
+        assert_eq!(resolved("1:4294967295", 7), "1:4294967295");
+        assert_eq!(read("$"), Ok(SequenceSet::Saved));
+        assert!(read("1:*").unwrap().has_star() && !read("1:2").unwrap().has_star());
+        assert_eq!(read("1:*,7").unwrap().largest_written(), 7);
+        for broken in [
+            "",
+            "0",
+            "1:",
+            ":1",
+            "1,",
+            ",1",
+            "1::2",
+            "1;2",
+            "a",
+            "1:2:3",
+            "4294967296",
+            "$,1",
+            "-1",
+            "**",
+        ] {
+            assert!(read(broken).is_err(), "{broken}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn number_sets_are_sets(numbers in prop::collection::btree_set(1..200u32, 0..60), other in prop::collection::btree_set(1..200u32, 0..60)) {
+            let set: NumberSet = numbers.iter().rev().copied().collect();
+            let mut pushed = NumberSet::new();
+            numbers.iter().for_each(|number| pushed.push(*number));
+            prop_assert_eq!(&set, &pushed);
+            prop_assert_eq!(set.len(), numbers.len() as u64);
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), numbers.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!((set.first(), set.last()), (numbers.first().copied(), numbers.last().copied()));
+            for number in 0..=200 {
+                prop_assert_eq!(set.contains(number), numbers.contains(&number));
+            }
+            let both: NumberSet = numbers.intersection(&other).copied().collect();
+            prop_assert_eq!(set.intersection(&other.iter().copied().collect()), both);
+            if !set.is_empty() {
+                prop_assert_eq!(read(&set.to_string()).unwrap().resolve(0), Some(set));
+            }
+        }
     }
 }

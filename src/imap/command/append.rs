@@ -19,6 +19,8 @@ pub struct Append {
     pub date: Option<DateTime<FixedOffset>>,
     /// Its octets.
     pub size: u64,
+    /// It comes as `literal8` and may hold NUL (RFC 3516).
+    pub binary: bool,
 }
 
 /// With how the message comes.
@@ -49,7 +51,10 @@ pub(crate) fn append_head(cursor: &mut Cursor<'_>) -> Parsed<AppendHead> {
     }
     let literal = cursor.announcement()?;
     cursor.end()?;
-    Ok(AppendHead { append: Append { mailbox, flags, date, size: literal.size }, literal })
+    Ok(AppendHead {
+        append: Append { mailbox, flags, date, size: literal.size, binary: literal.binary },
+        literal,
+    })
 }
 
 /// A whole APPEND line: its message would have made it longer.

@@ -142,7 +142,9 @@ pub(super) fn search(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     let mut returns = None;
     if cursor.take_word("RETURN ") {
         cursor.need(Capability::ESearch)?;
-        returns = Some(return_options(cursor)?);
+        let options = return_options(cursor)?;
+        cursor.saves = options.save;
+        returns = Some(options);
         cursor.space()?;
     } else if cursor.grammar.rev2 {
         // RFC 9051 §6.4.4: without RETURN it is as RETURN (ALL).

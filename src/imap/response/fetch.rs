@@ -6,7 +6,7 @@ use super::text::{Style, push_astring, push_flags, push_number, push_string};
 use crate::command::{BodySection, FetchItem, SectionText};
 use crate::date::MONTHS;
 use bytes::BytesMut;
-use chrono::{DateTime, Datelike, TimeZone, Timelike};
+use chrono::{DateTime, Datelike, Offset, TimeZone, Timelike};
 use message::{Envelope, Part};
 use types::Flags;
 
@@ -96,18 +96,21 @@ impl<'a> FetchLine<'a> {
     /// An item of octets: its name and the literal's head. Exactly `size` octets must follow in
     /// [`FetchLine::out`]. BINARY is written as `literal8`, since decoded octets may hold NUL.
     pub fn data(&mut self, item: &FetchItem, size: u64) {
+        self.data_head(item, matches!(item, FetchItem::Binary(_)), size);
+    }
+
+    fn data_head(&mut self, item: &FetchItem, binary: bool, size: u64) {
         self.data_name(item);
-        self.out.extend_from_slice(match item {
-            FetchItem::Binary(_) => b" ~{".as_slice(),
-            _ => b" {",
-        });
+        self.out.extend_from_slice(if binary { b" ~{" } else { b" {" });
         push_number(self.out, size);
         self.out.extend_from_slice(b"}\r\n");
     }
 
-    /// An item of octets that are at hand.
+    /// An item of octets that are at hand. "If ... the data does not contain the NUL octet, the server SHOULD
+    /// return the data in a <string> instead of a <literal8>" (RFC 3516 §4.3).
     pub fn data_octets(&mut self, item: &FetchItem, octets: &[u8]) {
-        self.data(item, octets.len() as u64);
+        let binary = matches!(item, FetchItem::Binary(_)) && memchr::memchr(0, octets).is_some();
+        self.data_head(item, binary, octets.len() as u64);
         self.out.extend_from_slice(octets);
     }
 
@@ -194,20 +197,30 @@ fn push_part(out: &mut BytesMut, part: &[u32]) {
 
 /// `" 7-Feb-1994 21:52:25 -0800"`
 fn push_date_time<Z: TimeZone>(out: &mut BytesMut, date: &DateTime<Z>) {
-    use chrono::Offset;
     let zone = date.offset().fix().local_minus_utc() / 60;
-    let sign = if zone < 0 { '-' } else { '+' };
+    let year = date.year().clamp(0, 9_999).unsigned_abs();
+    let zone_sign = if zone < 0 { b" -" } else { b" +" };
     let zone = zone.unsigned_abs();
-    let text = format!(
-        "\"{:2}-{}-{:04} {:02}:{:02}:{:02} {sign}{:02}{:02}\"",
-        date.day(),
-        MONTHS[date.month0() as usize % 12],
-        date.year().clamp(0, 9999),
-        date.hour(),
-        date.minute(),
-        date.second(),
-        zone / 60,
-        zone % 60,
-    );
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(b"\"");
+    if date.day() < 10 {
+        out.extend_from_slice(b" ");
+    }
+    push_number(out, u64::from(date.day()));
+    out.extend_from_slice(b"-");
+    out.extend_from_slice(MONTHS[date.month0() as usize % 12].as_bytes());
+    out.extend_from_slice(b"-");
+    push_two(out, year / 100, b"");
+    push_two(out, year % 100, b" ");
+    push_two(out, date.hour(), b":");
+    push_two(out, date.minute(), b":");
+    push_two(out, date.second(), zone_sign);
+    push_two(out, zone / 60, b"");
+    push_two(out, zone % 60, b"\"");
+}
+
+/// Two digits and what follows them.
+fn push_two(out: &mut BytesMut, number: u32, after: &[u8]) {
+    let digit = |number: u32| b'0' + (number % 10) as u8;
+    out.extend_from_slice(&[digit(number / 10), digit(number)]);
+    out.extend_from_slice(after);
 }

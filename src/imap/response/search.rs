@@ -18,10 +18,7 @@ impl Writer<'_> {
 
     fn plain_search(&mut self, found: &NumberSet) {
         self.out.extend_from_slice(b"* SEARCH");
-        for number in found.iter() {
-            self.out.extend_from_slice(b" ");
-            push_number(self.out, u64::from(number));
-        }
+        found.iter().for_each(|number| self.item(" ", u64::from(number)));
         self.out.extend_from_slice(b"\r\n");
     }
 

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use message::{Envelope, Kind, Part};
 
 /// What stands for a body where the grammar wants one and there is none.
-const NO_BODY: &[u8] = b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)";
+const NO_BODY: &[u8] = b"(\"text\" \"plain\" NIL NIL NIL \"7BIT\" 0 0)";
 
 /// The body of a part; `extended` adds what only BODYSTRUCTURE shows.
 pub(crate) fn push_body(out: &mut BytesMut, part: &Part, extended: bool, style: Style) {

@@ -1,11 +1,11 @@
 //! From lines and literals to whole commands.
 
-use super::{Phase, Session, Step};
+use super::{Event, Phase, Session, Step};
 use crate::capability::Capability;
-use crate::command::{CommandSpec, State, Verb, verb};
+use crate::command::{Call, CommandSpec, Request, State, Verb, verb};
 use crate::cursor::{Cursor, Literal, Parsed, Refusal};
 use crate::reader::{Line, announcement};
-use crate::response::Code;
+use crate::response::{Code, Status};
 use bytes::BytesMut;
 
 /// Longest tag; it is written back.
@@ -100,18 +100,23 @@ impl Session {
 
     /// Reads a whole command.
     fn complete(&mut self, whole: &[u8]) -> Step {
-        let read = |session: &mut Self| {
-            let mut cursor = Cursor::new(whole, session.grammar());
-            let spec = session.head(&mut cursor)?;
-            let call = crate::command::Call { verb: spec.verb, uid: session.uid };
-            let request = (spec.parse)(&mut cursor, call)?;
-            cursor.end()?;
-            Ok(request)
-        };
-        match read(self) {
+        let mut cursor = Cursor::new(whole, self.grammar());
+        match self.read(&mut cursor) {
             Ok(request) => self.request(request),
-            Err(refusal) => self.refuse(&refusal, None, 0),
+            Err(refusal) => {
+                let step = self.refuse(&refusal, None, 0);
+                let void = cursor.saves && refusal.status == Status::No;
+                if void { Step::Event(Event::SavedSearchVoid) } else { step }
+            }
         }
+    }
+
+    fn read(&mut self, cursor: &mut Cursor<'_>) -> Parsed<Request> {
+        let spec = self.head(cursor)?;
+        let call = Call { verb: spec.verb, uid: self.uid };
+        let request = (spec.parse)(cursor, call)?;
+        cursor.end()?;
+        Ok(request)
     }
 
     /// Tag and verb, and whether the command is legal here.
