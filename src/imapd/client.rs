@@ -1,0 +1,286 @@
+//! One client's connection: octets in, events, octets out.
+//!
+//! ```text
+//!           ┌──────── next(): events, one at a time ◀───────┐
+//!           ▼                                               │
+//!   carry out ──▶ send the output ──▶ wait for: octets ─────┤
+//!                                               a wake-up (IDLE) ──▶ update
+//!                                               the keepalive (IDLE)
+//!                                               silence ──▶ BYE
+//!                                               the drain ──▶ BYE
+//! ```
+
+use crate::Shared;
+use crate::answer::{Answer, Stop};
+use crate::auth::Pending;
+use crate::cmd::append::Upload;
+use crate::selected::Selected;
+use crate::update::Look;
+use crate::wire::{Wire, shrink};
+use directory::Login;
+use imap::{Command, Event, Session, State};
+use mail::UidSet;
+use net::{Goodbye, Stream};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use types::AccountId;
+
+/// Between two tries of an idle session to catch up while PostgreSQL is away.
+const RETRY: Duration = Duration::from_secs(3);
+
+/// A connection and what its session is about.
+pub(crate) struct Client {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) machine: Session,
+    pub(crate) wire: Wire,
+    pub(crate) peer: SocketAddr,
+    pub(crate) login: Option<Login>,
+    pub(crate) pending: Option<Pending>,
+    pub(crate) failures: u32,
+    pub(crate) selected: Option<Selected>,
+    pub(crate) upload: Option<Box<Upload>>,
+    begun: Instant,
+}
+
+type Moment = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What ended a wait.
+enum Woken {
+    /// Octets came; 0: the client is gone.
+    Octets(usize),
+    /// Something may have changed.
+    Changed,
+    /// Time for a sign of life.
+    Keepalive,
+    /// The client was silent for too long.
+    Silence,
+    /// The node goes down.
+    Goodbye,
+}
+
+/// Serves one client to its end.
+pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool, goodbye: Goodbye) {
+    let peer = stream.peer();
+    let mut wire = Wire::new(stream, shared.config.write());
+    if implicit_tls {
+        let Some(tls) = &shared.tls else { return };
+        if let Err(error) = wire.start_tls(tls).await {
+            tracing::debug!(%peer, %error, "no TLS");
+            return;
+        }
+    }
+    let machine = Session::new(Arc::clone(&shared.machine), implicit_tls);
+    let client = Client {
+        shared,
+        machine,
+        wire,
+        peer,
+        login: None,
+        pending: None,
+        failures: 0,
+        selected: None,
+        upload: None,
+        begun: Instant::now(),
+    };
+    metrics::gauge!("postrider_imap_sessions").increment(1);
+    let end = client.serve(Box::pin(async move { goodbye.come().await })).await;
+    metrics::gauge!("postrider_imap_sessions").decrement(1);
+    if let Err(error) = end {
+        tracing::debug!(%peer, %error, "a session ended");
+    }
+}
+
+impl Client {
+    async fn serve(mut self, mut goodbye: Moment) -> io::Result<()> {
+        let result = self.talk(&mut goodbye).await;
+        if let Some(selected) = self.selected.take() {
+            self.shared.mail.close(selected.view).await;
+        }
+        self.wire.close().await;
+        result
+    }
+
+    async fn talk(&mut self, goodbye: &mut Moment) -> io::Result<()> {
+        let mut leaving = false;
+        loop {
+            while let Some(event) = self.machine.next() {
+                if event == Event::Close {
+                    return self.wire.send(self.machine.output()).await;
+                }
+                // Boxed, so that an idle session does not hold room for the largest command.
+                Box::pin(self.handle(event)).await?;
+                self.wire.send_some(self.machine.output()).await?;
+            }
+            self.wire.send(self.machine.output()).await?;
+            if leaving && self.machine.shut_down() {
+                continue;
+            }
+            match self.wait(goodbye, leaving).await? {
+                Woken::Octets(0) => return Ok(()),
+                Woken::Goodbye => {
+                    leaving = true;
+                    self.machine.shut_down();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for octets; meanwhile, in IDLE, tells what changes. Returns for octets, silence and the drain.
+    async fn wait(&mut self, goodbye: &mut Moment, leaving: bool) -> io::Result<Woken> {
+        let begun = Instant::now();
+        loop {
+            shrink(self.machine.output());
+            let silence = self.silence(begun);
+            let woken = self.wait_once(goodbye, leaving, silence).await?;
+            match woken {
+                Woken::Changed => self.update_quietly(Look::Now).await?,
+                Woken::Keepalive => self.machine.writer().ok("Still here"),
+                Woken::Silence => {
+                    self.machine.timed_out();
+                    return Ok(woken);
+                }
+                Woken::Octets(_) | Woken::Goodbye => return Ok(woken),
+            }
+            self.wire.send(self.machine.output()).await?;
+            if self.machine.state() == State::Logout {
+                return Ok(woken);
+            }
+        }
+    }
+
+    /// When the wait that began then has been too long.
+    fn silence(&self, begun: Instant) -> Instant {
+        let end = begun + self.machine.timeout();
+        if self.machine.state() == State::NotAuthenticated {
+            // A stranger that sends an octet now and then is as bad as one that sends none.
+            return end.min(self.begun + self.shared.config.login());
+        }
+        end
+    }
+
+    async fn wait_once(
+        &mut self,
+        goodbye: &mut Moment,
+        leaving: bool,
+        silence: Instant,
+    ) -> io::Result<Woken> {
+        let idle = self.machine.is_idle();
+        let selected = self.selected.as_mut().filter(|_| idle);
+        let behind = selected.as_ref().is_some_and(|selected| selected.synced.is_none());
+        let watch = selected.and_then(|selected| selected.watch.as_mut());
+        let watched = watch.is_some();
+        let changed = async {
+            match watch {
+                Some(watch) => watch.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let keepalive = self.shared.config.keepalive();
+        tokio::select! {
+            biased;
+            read = self.wire.receive(self.machine.input()) => Ok(Woken::Octets(read?)),
+            () = goodbye, if !leaving => Ok(Woken::Goodbye),
+            () = changed, if watched => Ok(Woken::Changed),
+            () = tokio::time::sleep(RETRY), if behind => Ok(Woken::Changed),
+            () = tokio::time::sleep(keepalive), if idle => Ok(Woken::Keepalive),
+            () = tokio::time::sleep_until(silence) => Ok(Woken::Silence),
+        }
+    }
+
+    async fn handle(&mut self, event: Event) -> io::Result<()> {
+        match event {
+            Event::StartTls => self.start_tls().await?,
+            Event::Login { user, password } => self.login(&user, &password).await,
+            Event::Authenticate { mechanism, initial } => {
+                self.authenticate(mechanism, initial).await;
+            }
+            Event::AuthResponse(response) => self.auth_response(&response).await,
+            Event::AuthCancelled => self.pending = None,
+            Event::Command(command) => {
+                // What was answered before must not wait for what comes now.
+                self.wire.send(self.machine.output()).await?;
+                self.command(command).await?;
+            }
+            Event::Idle => self.idle().await?,
+            Event::IdleDone => {
+                self.update_quietly(Look::IfStale).await?;
+                self.machine.finish_ok();
+            }
+            Event::Append(append) => self.append_begin(append).await,
+            Event::AppendContent(piece) => self.append_piece(piece).await,
+            Event::AppendEnd => self.append_end().await?,
+            Event::AppendVoid => self.upload = None,
+            Event::SavedSearchVoid => {
+                if let Some(selected) = &mut self.selected {
+                    selected.saved = UidSet::default();
+                }
+            }
+            Event::Close => {}
+        }
+        Ok(())
+    }
+
+    async fn start_tls(&mut self) -> io::Result<()> {
+        self.wire.send(self.machine.output()).await?;
+        let shared = Arc::clone(&self.shared);
+        let Some(tls) = &shared.tls else {
+            return Err(io::Error::other("TLS was offered and is not there"));
+        };
+        self.wire.start_tls(tls).await?;
+        self.machine.tls_started();
+        Ok(())
+    }
+
+    /// From here on the client is told what changes as it changes.
+    async fn idle(&mut self) -> io::Result<()> {
+        self.machine.idle_started();
+        if let Some(selected) = &mut self.selected {
+            // The watch first: what changes after the look wakes us.
+            let account = selected.view.target().account;
+            let hub = self.shared.mail.hub();
+            selected.watch.get_or_insert_with(|| hub.watch(account));
+        }
+        self.update_quietly(Look::Now).await
+    }
+
+    async fn command(&mut self, command: Command) -> io::Result<()> {
+        let started = Instant::now();
+        let name = self.machine.command_name();
+        let answer = match crate::cmd::run(self, command).await {
+            Ok(answer) | Err(Stop::Answer(answer)) => answer,
+            Err(Stop::Gone(error)) => return Err(error),
+        };
+        let outcome = if answer.is_ok() { "ok" } else { "failed" };
+        metrics::counter!("postrider_imap_commands_total", "command" => name, "outcome" => outcome)
+            .increment(1);
+        metrics::histogram!("postrider_imap_command_seconds", "command" => name)
+            .record(started.elapsed());
+        self.update_quietly(Look::IfStale).await?;
+        answer.finish(&mut self.machine);
+        Ok(())
+    }
+
+    /// Whose mailboxes these are.
+    pub(crate) fn account(&self) -> Result<AccountId, Answer> {
+        let login = self.login.as_ref().map(|login| login.account);
+        login.ok_or_else(|| Answer::bad("Log in first"))
+    }
+
+    /// The selected mailbox.
+    pub(crate) fn selected(&mut self) -> Result<&mut Selected, Answer> {
+        self.selected.as_mut().ok_or_else(|| Answer::bad("No mailbox is selected"))
+    }
+
+    /// Leaves the selected mailbox, if there is one.
+    pub(crate) async fn deselect(&mut self) {
+        if let Some(selected) = self.selected.take() {
+            self.shared.mail.close(selected.view).await;
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! FETCH.
+//!
+//! Messages go out in groups. For each group: rows and structures from PostgreSQL, then what is needed of the
+//! bytes (several messages at once, a large one alone), then one STORE of `\Seen`, then the lines. So a blob
+//! store that is away is known before a line has begun, a message that could not be read is not marked as
+//! read, and only one group is in memory. Ranges over 256 KiB stream into the line.
+
+mod pieces;
+
+use crate::answer::{Answer, Stop};
+use crate::client::Client;
+use crate::selected::Selected;
+use crate::sets::resolve;
+use crate::update::{broken, tell_keywords};
+use crate::wire::Wire;
+use futures::{StreamExt, TryStreamExt};
+use imap::{Code, Fetch, FetchItem, FetchLine, Session};
+use mail::{Access, FlagChange, FlagOp, Mail, MailError, Message, Pages, UidRow};
+use pieces::Piece;
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use types::{Flags, Uid};
+
+/// Structures in memory at a time.
+const STRUCTURES: usize = 100;
+/// Octets of bodies in one group; a larger message is a group of its own.
+const GROUP_OCTETS: u64 = 512 * 1024;
+/// Messages in one group.
+const GROUP: usize = 32;
+/// Messages whose bytes are read at the same time.
+const READERS: usize = 4;
+
+/// What the items need.
+struct Plan {
+    items: Vec<FetchItem>,
+    /// Any of what never changes.
+    structure: bool,
+    /// Octets.
+    bytes: bool,
+    /// `\Seen` is to be set.
+    seen: bool,
+    flags: bool,
+}
+
+impl Plan {
+    fn new(items: Vec<FetchItem>, access: Access) -> Self {
+        let row = |item: &FetchItem| {
+            matches!(
+                item,
+                FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size
+            )
+        };
+        let described = |item: &FetchItem| {
+            matches!(item, FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure)
+        };
+        Self {
+            structure: !items.iter().all(row),
+            bytes: !items.iter().all(|item| row(item) || described(item)),
+            seen: access == Access::ReadWrite && items.iter().any(FetchItem::sets_seen),
+            flags: items.contains(&FetchItem::Flags),
+            items,
+        }
+    }
+}
+
+/// A message ready to be written.
+struct Ready {
+    row: UidRow,
+    message: Option<Arc<Message>>,
+    /// One for each item.
+    pieces: Vec<Piece>,
+    /// FLAGS has to be told though it was not asked for.
+    changed: bool,
+}
+
+pub(crate) async fn fetch(client: &mut Client, fetch: Fetch) -> Result<Answer, Stop> {
+    let mail = client.shared.mail.clone();
+    let selected = client.selected()?;
+    let Some(uids) = resolve(&selected.view, &selected.saved, &fetch.set, fetch.uid) else {
+        return Ok(Answer::bad("No such message"));
+    };
+    let plan = Plan::new(fetch.items, selected.view.access());
+    let (wanted, mut told) = (uids.len(), 0);
+    let mut pages = Pages::new(selected.view.target(), uids);
+    while let Some(rows) = pages.next(&mail).await? {
+        if plan.structure {
+            for rows in rows.chunks(STRUCTURES) {
+                told += with_structures(client, &mail, &plan, rows).await?;
+            }
+        } else {
+            for row in rows {
+                let pieces = plan.items.iter().map(|_| Piece::None).collect();
+                let ready = Ready { row, message: None, pieces, changed: false };
+                write(client, &plan, ready).await?;
+                told += 1;
+            }
+        }
+    }
+    if told < wanted {
+        return Ok(Answer::ok_with(Code::ExpungeIssued, "Some messages are gone"));
+    }
+    Ok(Answer::ok())
+}
+
+/// Writes what there is of these messages and says how many there were.
+async fn with_structures(
+    client: &mut Client,
+    mail: &Mail,
+    plan: &Plan,
+    rows: &[UidRow],
+) -> Result<u64, Stop> {
+    let account = client.account()?;
+    let messages = mail.messages(account, rows).await?;
+    let mut there: Vec<(UidRow, Arc<Message>)> = rows
+        .iter()
+        .zip(messages)
+        .filter_map(|(row, message)| Some((row.clone(), message?)))
+        .collect();
+    if plan.bytes {
+        let all: Vec<_> = there.iter().map(|(_, message)| Arc::clone(message)).collect();
+        mail.locate(&all).await?;
+    }
+    let mut told = 0;
+    while !there.is_empty() {
+        let rest = there.split_off(group_size(plan, &there));
+        let group = std::mem::replace(&mut there, rest);
+        let mut ready: Vec<Ready> = futures::stream::iter(group)
+            .map(|(row, message)| prepare(mail, plan, row, message))
+            .buffered(READERS)
+            .try_filter_map(|ready| std::future::ready(Ok(ready)))
+            .try_collect()
+            .await?;
+        if plan.seen {
+            mark_seen(client, mail, &mut ready).await;
+        }
+        told += ready.len() as u64;
+        for ready in ready {
+            write(client, plan, ready).await?;
+        }
+    }
+    Ok(told)
+}
+
+fn group_size(plan: &Plan, messages: &[(UidRow, Arc<Message>)]) -> usize {
+    if !plan.bytes {
+        return messages.len();
+    }
+    let mut octets = 0;
+    let fits = |(row, _): &&(UidRow, Arc<Message>)| {
+        octets += u64::from(row.size);
+        octets <= GROUP_OCTETS
+    };
+    messages.iter().take(GROUP).take_while(fits).count().max(1)
+}
+
+/// `None`: the message is gone.
+async fn prepare(
+    mail: &Mail,
+    plan: &Plan,
+    row: UidRow,
+    message: Arc<Message>,
+) -> Result<Option<Ready>, Stop> {
+    match pieces::read(mail, &message, &plan.items).await {
+        Ok(pieces) => Ok(Some(Ready { row, message: Some(message), pieces, changed: false })),
+        Err(Stop::Answer(answer)) if answer.is_gone() => Ok(None),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// "The \Seen flag is implicitly set; if this causes the flags to change, they SHOULD be included as part of
+/// the FETCH responses" (RFC 9051 §6.4.5). A reader gets the message even when it cannot be marked.
+async fn mark_seen(client: &mut Client, mail: &Mail, ready: &mut [Ready]) {
+    let unseen: Vec<Uid> = ready
+        .iter()
+        .filter(|ready| !ready.row.flags.contains(Flags::SEEN))
+        .map(|ready| ready.row.uid)
+        .collect();
+    let Some(selected) = client.selected.as_mut().filter(|_| !unseen.is_empty()) else { return };
+    let change = FlagChange { op: FlagOp::Add, flags: Flags::SEEN, keywords: Vec::new() };
+    match mail.store_flags(&mut selected.view, &unseen, &change).await {
+        Ok(stored) => {
+            let mut stored: HashMap<Uid, _> =
+                stored.into_iter().map(|stored| (stored.uid, stored)).collect();
+            for ready in ready {
+                if let Some(stored) = stored.remove(&ready.row.uid) {
+                    ready.row.flags = stored.flags;
+                    ready.row.keywords = stored.keywords;
+                    ready.changed = true;
+                }
+            }
+        }
+        Err(error) => tracing::debug!(%error, "messages that were read stay unseen"),
+    }
+}
+
+async fn write(client: &mut Client, plan: &Plan, ready: Ready) -> Result<(), Stop> {
+    let Client { machine, wire, selected, .. } = client;
+    let Some(selected) = selected else { return Ok(()) };
+    let Some(number) = selected.view.number(ready.row.uid.0) else { return Ok(()) };
+    write_line(machine, wire, selected, plan, ready, number).await?;
+    wire.send_some(machine.output()).await?;
+    Ok(())
+}
+
+async fn write_line(
+    machine: &mut Session,
+    wire: &mut Wire,
+    selected: &mut Selected,
+    plan: &Plan,
+    ready: Ready,
+    number: u32,
+) -> io::Result<()> {
+    let Ready { row, message, pieces, changed } = ready;
+    if plan.flags || changed {
+        tell_keywords(machine, selected, &row.keywords);
+    }
+    let recent = !machine.is_rev2() && selected.view.is_recent(row.uid.0);
+    let mut writer = machine.writer();
+    let mut line = writer.fetch(number);
+    for (item, piece) in plan.items.iter().zip(pieces) {
+        match (item, &message) {
+            (FetchItem::Uid, _) => line.uid(row.uid.0),
+            (FetchItem::Flags, _) => line.flags(row.flags, &row.keywords, recent),
+            (FetchItem::InternalDate, _) => line.internal_date(&row.received_at),
+            (FetchItem::Size, _) => line.size(u64::from(row.size)),
+            (FetchItem::Envelope, Some(m)) => line.envelope(&m.structure.envelope),
+            (FetchItem::Body, Some(m)) => line.body(&m.structure.root),
+            (FetchItem::BodyStructure, Some(m)) => line.body_structure(&m.structure.root),
+            _ => write_piece(&mut line, wire, item, piece).await?,
+        }
+    }
+    if changed && !plan.flags {
+        line.flags(row.flags, &row.keywords, recent);
+    }
+    line.end();
+    Ok(())
+}
+
+async fn write_piece(
+    line: &mut FetchLine<'_>,
+    wire: &mut Wire,
+    item: &FetchItem,
+    piece: Piece,
+) -> io::Result<()> {
+    match piece {
+        Piece::None => {}
+        Piece::Nil => line.data_nil(item),
+        Piece::Size(octets) => {
+            if let FetchItem::BinarySize(part) = item {
+                line.binary_size(part, octets);
+            }
+        }
+        Piece::Octets(octets) => {
+            line.data(item, octets.len() as u64);
+            for octets in octets.chunks(16 * 1024) {
+                line.out().extend_from_slice(octets);
+                wire.send_some(line.out()).await?;
+            }
+        }
+        Piece::Stream(mut stream) => {
+            line.data(item, stream.len());
+            let failed = |error: MailError| broken(&error);
+            while let Some(octets) = stream.next().await.map_err(failed)? {
+                for octets in octets.chunks(16 * 1024) {
+                    line.out().extend_from_slice(octets);
+                    wire.send_some(line.out()).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! LIST, LSUB, STATUS.
+
+use crate::answer::{Answer, Stop};
+use crate::client::Client;
+use imap::{Attribute, List, ListEntry, SpecialUse, StatusItem, StatusValue};
+use mail::{MailError, Mailbox, MailboxName, Role, SEPARATOR};
+use std::collections::{BTreeMap, HashSet};
+
+/// A name that LIST may show.
+#[derive(Debug, Default, Clone)]
+struct Name {
+    mailbox: Option<Mailbox>,
+    subscribed: bool,
+}
+
+/// All names of an account.
+#[derive(Debug, Default)]
+struct Tree {
+    names: BTreeMap<String, Name>,
+    /// Names with an existing mailbox somewhere below.
+    parents: HashSet<String>,
+}
+
+/// The superior names, outermost first.
+fn superiors(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices(SEPARATOR).map(|(at, _)| &name[..at])
+}
+
+fn special_use(role: Role) -> Option<SpecialUse> {
+    Some(match role {
+        Role::Drafts => SpecialUse::Drafts,
+        Role::Sent => SpecialUse::Sent,
+        Role::Trash => SpecialUse::Trash,
+        Role::Junk => SpecialUse::Junk,
+        Role::Archive => SpecialUse::Archive,
+        Role::Important => SpecialUse::Important,
+        Role::None | Role::Inbox => return None,
+    })
+}
+
+impl Name {
+    fn special_use(&self) -> Option<SpecialUse> {
+        self.mailbox.as_ref().and_then(|mailbox| special_use(mailbox.role))
+    }
+
+    /// Whether the selection options let it through. A name that does not exist shows only as subscribed.
+    fn is_selected(&self, list: &List) -> bool {
+        let subscribed = self.subscribed || !list.select.subscribed;
+        let used = self.special_use().is_some() || !list.select.special_use;
+        let there = self.mailbox.is_some() || (list.select.subscribed && self.subscribed);
+        subscribed && used && there
+    }
+}
+
+impl Tree {
+    fn new(mailboxes: Vec<Mailbox>, subscriptions: Vec<String>) -> Self {
+        let mut tree = Self::default();
+        for mailbox in mailboxes {
+            tree.parents.extend(superiors(&mailbox.name).map(str::to_owned));
+            let name = tree.names.entry(mailbox.name.clone()).or_default();
+            name.mailbox = Some(mailbox);
+        }
+        for name in subscriptions {
+            tree.names.entry(name).or_default().subscribed = true;
+        }
+        tree
+    }
+
+    /// Puts in the superiors of every name, so that RECURSIVEMATCH can show them.
+    fn fill(&mut self) {
+        let missing: Vec<String> =
+            self.names.keys().flat_map(|name| superiors(name)).map(str::to_owned).collect();
+        for name in missing {
+            self.names.entry(name).or_default();
+        }
+    }
+
+    fn attributes(&self, text: &str, name: &Name, list: &List) -> Vec<Attribute> {
+        let mut attributes = Vec::with_capacity(4);
+        if name.mailbox.is_none() {
+            attributes.push(Attribute::NonExistent);
+        }
+        attributes.push(if self.parents.contains(text) {
+            Attribute::HasChildren
+        } else {
+            Attribute::HasNoChildren
+        });
+        if name.subscribed && list.returns.subscribed {
+            attributes.push(Attribute::Subscribed);
+        }
+        attributes.extend(name.special_use().map(Attribute::SpecialUse));
+        attributes
+    }
+
+    /// Names below which a selected one lies (RFC 9051 §6.3.9.1, RECURSIVEMATCH).
+    fn above_selected(&self, list: &List) -> HashSet<&str> {
+        let selected = self.names.iter().filter(|(_, name)| name.is_selected(list));
+        selected.flat_map(|(text, _)| superiors(text)).collect()
+    }
+}
+
+async fn tree(client: &mut Client, list: &List) -> Result<Tree, Stop> {
+    let account = client.account()?;
+    let mailboxes = client.shared.mail.mailboxes(account).await?;
+    let wanted = list.select.subscribed || list.returns.subscribed;
+    let subscriptions = match wanted {
+        true => client.shared.mail.subscriptions(account).await?,
+        false => Vec::new(),
+    };
+    Ok(Tree::new(mailboxes, subscriptions))
+}
+
+pub(crate) async fn list(client: &mut Client, list: &List) -> Result<Answer, Stop> {
+    if list.root_only {
+        // "returns the hierarchy delimiter and the root name of the name given in the reference".
+        let attributes = &[Attribute::NoSelect];
+        client.machine.writer().list(&ListEntry { attributes, ..ListEntry::default() });
+        return Ok(Answer::ok());
+    }
+    let mut tree = tree(client, list).await?;
+    if list.select.recursive_match {
+        tree.fill();
+    }
+    let above = match list.select.recursive_match {
+        true => tree.above_selected(list),
+        false => HashSet::new(),
+    };
+    for (text, name) in tree.names.iter().filter(|(text, _)| list.matches(text)) {
+        let child = above.contains(text.as_str());
+        if !name.is_selected(list) && !child {
+            continue;
+        }
+        client.machine.writer().list(&ListEntry {
+            attributes: &tree.attributes(text, name, list),
+            name: text,
+            child_subscribed: child && list.select.subscribed,
+            child_special_use: child && list.select.special_use,
+            old_name: None,
+        });
+        if let (Some(mailbox), false) = (&name.mailbox, list.returns.status.is_empty()) {
+            let values = values(mailbox, &list.returns.status);
+            client.machine.writer().mailbox_status(text, &values);
+        }
+        client.wire.send_some(client.machine.output()).await?;
+    }
+    Ok(Answer::ok())
+}
+
+/// RFC 3501 §6.3.9: with `%` at the end, a name that is not subscribed but has a subscribed one below "MUST
+/// be returned with the \Noselect attribute".
+pub(crate) async fn lsub(client: &mut Client, list: &List) -> Result<Answer, Stop> {
+    let account = client.account()?;
+    let subscribed = client.shared.mail.subscriptions(account).await?;
+    let levels = list.patterns.iter().any(imap::Pattern::wants_levels);
+    let mut shown: BTreeMap<&str, bool> = BTreeMap::new();
+    for name in &subscribed {
+        if list.matches(name) {
+            shown.insert(name, true);
+        } else if levels {
+            for above in superiors(name).filter(|above| list.matches(above)) {
+                shown.entry(above).or_insert(false);
+            }
+        }
+    }
+    for (name, itself) in shown {
+        let attributes: &[Attribute] = if itself { &[] } else { &[Attribute::NoSelect] };
+        client.machine.writer().lsub(attributes, name);
+        client.wire.send_some(client.machine.output()).await?;
+    }
+    Ok(Answer::ok())
+}
+
+pub(crate) async fn status(
+    client: &mut Client,
+    mailbox: &str,
+    items: &[StatusItem],
+) -> Result<Answer, Stop> {
+    let account = client.account()?;
+    let name = MailboxName::parse(mailbox).map_err(|_| MailError::NoMailbox)?;
+    let found = client.shared.mail.mailbox(account, &name).await?;
+    client.machine.writer().mailbox_status(&found.name, &values(&found, items));
+    Ok(Answer::ok())
+}
+
+fn values(mailbox: &Mailbox, items: &[StatusItem]) -> Vec<StatusValue> {
+    let value = |item: &StatusItem| match item {
+        StatusItem::Messages => u64::from(mailbox.total),
+        StatusItem::Recent => u64::from(mailbox.recent),
+        StatusItem::UidNext => u64::from(mailbox.uidnext.0),
+        StatusItem::UidValidity => u64::from(mailbox.uidvalidity.0),
+        StatusItem::Unseen => u64::from(mailbox.unseen),
+        StatusItem::Deleted => u64::from(mailbox.deleted),
+        StatusItem::Size => mailbox.size,
+    };
+    items.iter().map(|item| StatusValue { item: *item, value: value(item) }).collect()
+}

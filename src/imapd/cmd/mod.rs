@@ -1,0 +1,45 @@
+//! The commands, one file per group. Each writes its untagged answers and says how it ended.
+
+pub(crate) mod append;
+mod fetch;
+mod info;
+mod list;
+mod mailbox;
+mod search;
+mod select;
+mod store;
+mod transfer;
+
+use crate::answer::{Answer, Stop};
+use crate::client::Client;
+use imap::Command;
+
+pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer, Stop> {
+    match command {
+        Command::Noop | Command::Check => info::noop(client).await,
+        Command::Id(said) => Ok(info::id(client, &said)),
+        Command::Namespace => Ok(info::namespace(client)),
+        Command::Select { mailbox, read_only } => select::select(client, &mailbox, read_only).await,
+        Command::Close => select::close(client).await,
+        Command::Unselect => {
+            client.deselect().await;
+            Ok(Answer::ok())
+        }
+        Command::Create { mailbox, special_use } => {
+            mailbox::create(client, &mailbox, &special_use).await
+        }
+        Command::Delete(name) => mailbox::delete(client, &name).await,
+        Command::Rename { from, to } => mailbox::rename(client, &from, &to).await,
+        Command::Subscribe(name) => mailbox::subscribe(client, &name).await,
+        Command::Unsubscribe(name) => mailbox::unsubscribe(client, &name).await,
+        Command::List(list) => list::list(client, &list).await,
+        Command::Lsub(list) => list::lsub(client, &list).await,
+        Command::Status { mailbox, items } => list::status(client, &mailbox, &items).await,
+        Command::Expunge { uids } => transfer::expunge(client, uids.as_ref()).await,
+        Command::Search(search) => search::search(client, &search).await,
+        Command::Fetch(fetch) => fetch::fetch(client, fetch).await,
+        Command::Store(store) => store::store(client, &store).await,
+        Command::Copy(transfer) => transfer::copy(client, &transfer).await,
+        Command::Move(transfer) => transfer::move_(client, &transfer).await,
+    }
+}

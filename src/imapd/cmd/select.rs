@@ -1,0 +1,62 @@
+//! SELECT, EXAMINE, CLOSE.
+
+use crate::answer::{Answer, Stop};
+use crate::client::Client;
+use crate::selected::Selected;
+use crate::update::all_flags;
+use imap::{Code, ListEntry, Status};
+use mail::{Access, MailError, MailboxName};
+use types::Flags;
+
+/// A name that is not legal is a mailbox that does not exist.
+fn named(name: &str) -> Result<MailboxName, MailError> {
+    MailboxName::parse(name).map_err(|_| MailError::NoMailbox)
+}
+
+pub(crate) async fn select(
+    client: &mut Client,
+    mailbox: &str,
+    read_only: bool,
+) -> Result<Answer, Stop> {
+    client.deselect().await;
+    let account = client.account()?;
+    let access = if read_only { Access::ReadOnly } else { Access::ReadWrite };
+    let view = client.shared.mail.open(account, &named(mailbox)?, access).await?;
+    let selected = client.selected.insert(Selected::new(view));
+    let (view, keywords) = (&selected.view, selected.keywords());
+    let (rev2, opened) = (client.machine.is_rev2(), view.opened());
+    let mut writer = client.machine.writer();
+    writer.flags(all_flags(), keywords);
+    writer.exists(view.exists());
+    if rev2 {
+        writer.list(&ListEntry { name: &opened.name, ..ListEntry::default() });
+    } else {
+        // IMAP4rev2 has neither RECENT nor UNSEEN (RFC 9051 appendix E).
+        writer.recent(view.recent());
+        if let Some(number) = view.first_unseen() {
+            writer.status(Status::Ok, Some(&Code::Unseen(number)), "First unseen message");
+        }
+    }
+    let uidvalidity = Code::UidValidity(opened.uidvalidity.0);
+    writer.status(Status::Ok, Some(&uidvalidity), "UIDs are valid");
+    writer.status(Status::Ok, Some(&Code::UidNext(view.uidnext())), "Next UID");
+    if read_only {
+        writer.permanent_flags(Flags::default(), &[] as &[&str], false);
+        return Ok(Answer::ok_with(Code::ReadOnly, "EXAMINE completed"));
+    }
+    writer.permanent_flags(all_flags(), keywords, true);
+    Ok(Answer::ok_with(Code::ReadWrite, "SELECT completed"))
+}
+
+/// RFC 9051 §6.4.1: "permanently removes all messages that have the \Deleted flag set …, and returns to the
+/// authenticated state"; "No messages are removed, and no error is given, if the mailbox is selected by an
+/// EXAMINE command".
+pub(crate) async fn close(client: &mut Client) -> Result<Answer, Stop> {
+    let mail = client.shared.mail.clone();
+    let view = &client.selected()?.view;
+    if view.access() == Access::ReadWrite {
+        mail.expunge(view, None).await?;
+    }
+    client.deselect().await;
+    Ok(Answer::ok())
+}

@@ -1,0 +1,93 @@
+//! COPY, MOVE, EXPUNGE.
+
+use crate::answer::{Answer, Stop};
+use crate::client::Client;
+use crate::sets::resolve;
+use crate::update::Look;
+use imap::{Code, NumberSet, SequenceSet, Status, Transfer};
+use mail::{Access, CopyUids, MailError, MailboxName, UidSet};
+use types::MailboxId;
+
+const READ_ONLY: &str = "The mailbox is selected read-only";
+
+pub(crate) async fn expunge(
+    client: &mut Client,
+    uids: Option<&SequenceSet>,
+) -> Result<Answer, Stop> {
+    let mail = client.shared.mail.clone();
+    let selected = client.selected()?;
+    if selected.view.access() == Access::ReadOnly {
+        return Ok(Answer::no(Code::NoPerm, READ_ONLY));
+    }
+    let only = uids.and_then(|set| resolve(&selected.view, &selected.saved, set, true));
+    let result = mail.expunge(&selected.view, only.as_ref()).await;
+    // Whatever was removed before an error is told all the same.
+    client.update_quietly(Look::Now).await?;
+    result?;
+    Ok(Answer::ok())
+}
+
+/// The messages meant, and where they are to go.
+async fn plan(client: &mut Client, transfer: &Transfer) -> Result<(UidSet, MailboxId), Stop> {
+    let mail = client.shared.mail.clone();
+    let selected = client.selected()?;
+    let uids = resolve(&selected.view, &selected.saved, &transfer.set, transfer.uid)
+        .ok_or_else(|| Answer::bad("No such message"))?;
+    let name = MailboxName::parse(&transfer.mailbox).map_err(MailError::from)?;
+    let target = mail.target(&selected.view, &name).await?;
+    Ok((uids, target))
+}
+
+fn sets(copied: &CopyUids) -> (NumberSet, NumberSet) {
+    let from = copied.pairs.iter().map(|(from, _)| from.0).collect();
+    let to = copied.pairs.iter().map(|(_, to)| to.0).collect();
+    (from, to)
+}
+
+pub(crate) async fn copy(client: &mut Client, transfer: &Transfer) -> Result<Answer, Stop> {
+    let (uids, target) = plan(client, transfer).await?;
+    let mail = client.shared.mail.clone();
+    let copied = mail.copy(&client.selected()?.view, &uids, target).await?;
+    let (from, to) = sets(&copied);
+    if client.selected()?.view.target().mailbox == target {
+        client.update_quietly(Look::Now).await?;
+    }
+    Ok(match copied.uidvalidity {
+        Some(uidvalidity) => Answer::copied(uidvalidity.0, from, to),
+        None if uids.is_empty() => Answer::ok(),
+        None => Answer::no(Code::ExpungeIssued, "The messages are gone"),
+    })
+}
+
+/// RFC 6851 §4.3: COPYUID comes in an untagged OK before the EXPUNGE responses.
+pub(crate) async fn move_(client: &mut Client, transfer: &Transfer) -> Result<Answer, Stop> {
+    if client.selected()?.view.access() == Access::ReadOnly {
+        return Ok(Answer::no(Code::NoPerm, READ_ONLY));
+    }
+    let (uids, target) = plan(client, transfer).await?;
+    let mail = client.shared.mail.clone();
+    let mut all = CopyUids::default();
+    let mut failed = None;
+    for chunk in uids.chunks() {
+        match mail.move_chunk(&client.selected()?.view, &chunk, target).await {
+            Ok(moved) => {
+                all.uidvalidity = all.uidvalidity.or(moved.uidvalidity);
+                all.pairs.extend(moved.pairs);
+            }
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    if let Some(uidvalidity) = all.uidvalidity {
+        let (from, to) = sets(&all);
+        let code = Code::CopyUid(uidvalidity.0, &from, &to);
+        client.machine.writer().status(Status::Ok, Some(&code), "Moved");
+    }
+    client.update_quietly(Look::Now).await?;
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(Answer::ok()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Settings of the IMAP service.
+
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Settings; each limit says what it protects.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImapdConfig {
+    /// Our name in the greeting; the node's host name when empty.
+    pub hostname: String,
+    /// Largest message of APPEND, in octets: disk and patience.
+    pub max_message_bytes: u64,
+    /// Wait for a client that has not logged in, in all, in seconds: strangers hold nothing for long.
+    pub login_seconds: u64,
+    /// Wait for a command of a client that has, in seconds. RFC 9051 §5.4: "at least 30 minutes".
+    pub command_seconds: u64,
+    /// Between two signs of life in IDLE, in seconds: keeps address translators from forgetting the client.
+    pub keepalive_seconds: u64,
+    /// Wait for a client that does not read, in seconds: output in memory.
+    pub write_seconds: u64,
+}
+
+impl Default for ImapdConfig {
+    fn default() -> Self {
+        Self {
+            hostname: String::new(),
+            max_message_bytes: 50 * 1024 * 1024,
+            login_seconds: 180,
+            command_seconds: 31 * 60,
+            keepalive_seconds: 120,
+            write_seconds: 120,
+        }
+    }
+}
+
+impl ImapdConfig {
+    pub(crate) fn machine(&self, starttls: bool) -> imap::Config {
+        let name = if self.hostname.is_empty() { "localhost" } else { &self.hostname };
+        imap::Config {
+            starttls,
+            plaintext_login: false,
+            max_message_bytes: self.max_message_bytes,
+            command_timeout: Duration::from_secs(self.command_seconds),
+            ..imap::Config::new(name)
+        }
+    }
+
+    pub(crate) fn login(&self) -> Duration {
+        Duration::from_secs(self.login_seconds)
+    }
+
+    pub(crate) fn keepalive(&self) -> Duration {
+        Duration::from_secs(self.keepalive_seconds.max(1))
+    }
+
+    pub(crate) fn write(&self) -> Duration {
+        Duration::from_secs(self.write_seconds.max(1))
+    }
+}

@@ -1,0 +1,63 @@
+//! What a session holds of its selected mailbox.
+
+use mail::{UidSet, View, Watch};
+use std::collections::HashSet;
+use tokio::time::Instant;
+
+/// A selected mailbox.
+pub(crate) struct Selected {
+    pub(crate) view: View,
+    /// Made by the first IDLE: only who idles needs to be woken.
+    pub(crate) watch: Option<Watch>,
+    /// `$` (RFC 5182).
+    pub(crate) saved: UidSet,
+    /// Changed flags that the client was not told of yet.
+    pub(crate) untold: UidSet,
+    /// When the view last caught up; `None`: it must, the last try failed.
+    pub(crate) synced: Option<Instant>,
+    /// Keywords that FLAGS responses have named, lower-case.
+    told_keywords: HashSet<String>,
+    /// The same as they were told.
+    keywords: Vec<String>,
+    /// RECENT as it was told.
+    pub(crate) told_exists: u32,
+}
+
+/// Most keywords named in FLAGS: bounds what a session remembers.
+const MAX_KEYWORDS: usize = 200;
+
+impl Selected {
+    pub(crate) fn new(view: View) -> Self {
+        let mut selected = Self {
+            watch: None,
+            saved: UidSet::default(),
+            untold: UidSet::default(),
+            synced: Some(Instant::now()),
+            told_keywords: HashSet::new(),
+            keywords: Vec::new(),
+            told_exists: view.exists(),
+            view,
+        };
+        let keywords = selected.view.keywords().to_vec();
+        selected.learn(&keywords);
+        selected
+    }
+
+    /// Keywords that FLAGS names.
+    pub(crate) fn keywords(&self) -> &[String] {
+        &self.keywords
+    }
+
+    /// Whether one of these is new to the client: then FLAGS has to be said again.
+    pub(crate) fn learn(&mut self, keywords: &[String]) -> bool {
+        let mut news = false;
+        for keyword in keywords {
+            let room = self.keywords.len() < MAX_KEYWORDS;
+            if room && self.told_keywords.insert(keyword.to_lowercase()) {
+                self.keywords.push(keyword.clone());
+                news = true;
+            }
+        }
+        news
+    }
+}

@@ -1,0 +1,136 @@
+//! Telling a client what changed in its mailbox (RFC 9051 §7.4, §7.5).
+
+use crate::answer::Stop;
+use crate::client::Client;
+use crate::selected::Selected;
+use imap::{Code, Session};
+use mail::{MailError, Pages, UidRow};
+use std::time::Duration;
+use tokio::time::Instant;
+use types::Flags;
+
+/// A view that caught up within this time need not again, unless its session was woken or asks: a client
+/// that pipelines a thousand FETCHes costs one look per second.
+const FRESH: Duration = Duration::from_secs(1);
+/// A larger mailbox that vanishes as a whole is not expunged message by message.
+const MAX_LAST_EXPUNGES: u32 = 10_000;
+
+/// How much a look at the change log is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The client asked, or its own command changed the mailbox.
+    Now,
+    /// If it has been a while.
+    IfStale,
+}
+
+impl Client {
+    /// Catches up and tells what changed. EXPUNGE is told only when the machine says it may be.
+    ///
+    /// # Errors
+    /// [`Stop::Answer`] when PostgreSQL did not answer; the next look makes up for it.
+    pub(crate) async fn update(&mut self, look: Look) -> Result<(), Stop> {
+        let Some(selected) = &mut self.selected else { return Ok(()) };
+        let woken = selected.watch.as_mut().is_some_and(|watch| watch.take_changed());
+        let fresh = selected.synced.is_some_and(|at| at.elapsed() < FRESH);
+        if look == Look::Now || woken || !fresh {
+            selected.synced = None;
+            let changes = self.shared.mail.sync(&mut selected.view).await?;
+            selected.synced = Some(Instant::now());
+            selected.untold = selected.untold.union(&changes.updated);
+            if changes.gone && selected.view.exists() > MAX_LAST_EXPUNGES {
+                let text = "The selected mailbox was deleted";
+                self.machine.bye(Some(&Code::NonExistent), text);
+                return Ok(());
+            }
+        }
+        self.tell().await
+    }
+
+    async fn tell(&mut self) -> Result<(), Stop> {
+        let Some(selected) = &mut self.selected else { return Ok(()) };
+        if self.machine.may_expunge() && !selected.view.vanished().is_empty() {
+            for number in selected.view.take_vanished() {
+                selected.told_exists -= 1;
+                self.machine.writer().expunge(number);
+                self.wire.send_some(self.machine.output()).await?;
+            }
+        }
+        tell_exists(&mut self.machine, selected);
+        let untold = std::mem::take(&mut selected.untold);
+        if untold.is_empty() {
+            return Ok(());
+        }
+        let mut pages = Pages::new(selected.view.target(), untold.clone());
+        loop {
+            match pages.next(&self.shared.mail).await {
+                Ok(Some(rows)) => {
+                    for row in &rows {
+                        tell_flags(&mut self.machine, selected, row);
+                        self.wire.send_some(self.machine.output()).await?;
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    // Telling something twice does no harm.
+                    selected.untold = untold;
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// As [`Client::update`] where nobody waits for it: what cannot be told now is told later.
+    ///
+    /// # Errors
+    /// Only when the client is gone.
+    pub(crate) async fn update_quietly(&mut self, look: Look) -> std::io::Result<()> {
+        match self.update(look).await {
+            Err(Stop::Gone(error)) => Err(error),
+            Ok(()) | Err(Stop::Answer(_)) => Ok(()),
+        }
+    }
+}
+
+fn tell_exists(machine: &mut Session, selected: &mut Selected) {
+    let exists = selected.view.exists();
+    if exists == selected.told_exists {
+        return;
+    }
+    selected.told_exists = exists;
+    let rev2 = machine.is_rev2();
+    let mut writer = machine.writer();
+    writer.exists(exists);
+    if !rev2 {
+        writer.recent(selected.view.recent());
+    }
+}
+
+fn tell_flags(machine: &mut Session, selected: &mut Selected, row: &UidRow) {
+    let Some(number) = selected.view.number(row.uid.0) else { return };
+    tell_keywords(machine, selected, &row.keywords);
+    let recent = !machine.is_rev2() && selected.view.is_recent(row.uid.0);
+    let mut writer = machine.writer();
+    let mut line = writer.fetch(number);
+    line.uid(row.uid.0);
+    line.flags(row.flags, &row.keywords, recent);
+    line.end();
+}
+
+/// Says FLAGS again when a keyword turns up that it did not name.
+pub(crate) fn tell_keywords(machine: &mut Session, selected: &mut Selected, keywords: &[String]) {
+    if !keywords.is_empty() && selected.learn(keywords) {
+        machine.writer().flags(all_flags(), selected.keywords());
+    }
+}
+
+/// Every flag that has a bit.
+pub(crate) fn all_flags() -> Flags {
+    Flags::NAMED.iter().fold(Flags::default(), |all, (flag, _)| all.with(*flag))
+}
+
+/// For [`MailError`]s of a read whose promise to the client is already out.
+pub(crate) fn broken(error: &MailError) -> std::io::Error {
+    tracing::warn!(%error, "a body broke off, the connection ends");
+    std::io::Error::other(error.to_string())
+}
