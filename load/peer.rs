@@ -7,6 +7,7 @@ use crate::target::Target;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub async fn postfix_dovecot(storage: Storage, accounts: usize) -> Result<Postfi
     let folder = process::folder()?;
     let (smtp, imap) = (local(free_port()?), local(free_port()?));
     let accounts: Vec<String> = (0..accounts).map(|n| format!("user{n}@load.test")).collect();
-    let dovecot = start_dovecot(folder.path(), storage, imap).context("Dovecot")?;
+    let dovecot = start_dovecot(folder.path(), storage, imap, &accounts).context("Dovecot")?;
     let postfix = start_postfix(folder.path(), smtp, &accounts).context("Postfix")?;
     until("Postfix and Dovecot listen", async || {
         let greeted = Imap::connect(imap).await.is_ok();
@@ -75,10 +76,27 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-fn start_dovecot(folder: &Path, storage: Storage, imap: SocketAddr) -> Result<Daemon> {
+fn start_dovecot(
+    folder: &Path,
+    storage: Storage,
+    imap: SocketAddr,
+    accounts: &[String],
+) -> Result<Daemon> {
     let home = folder.join("mail");
     fs::create_dir(&home)?;
-    process::give_to("mail", &home)?;
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o1777))?;
+    // Several system users, as Linux allows each only so many inotify watchers and IDLE would fall back to
+    // polling.
+    let users: String = accounts
+        .iter()
+        .zip(0..)
+        .map(|(account, nth)| {
+            let uid = 20_000 + nth % 10;
+            format!("{account}:{{PLAIN}}{PASSWORD}:{uid}:8::{}/{account}\n", home.display())
+        })
+        .collect();
+    let file = folder.join("users");
+    fs::write(&file, users)?;
     let location = match storage {
         Storage::Maildir => "maildir:~/Maildir",
         Storage::Mdbox => "mdbox:~/mdbox",
@@ -87,15 +105,15 @@ fn start_dovecot(folder: &Path, storage: Storage, imap: SocketAddr) -> Result<Da
         "protocols = imap lmtp\nbase_dir = {folder}/run\nstate_dir = {folder}/state\n\
          log_path = {folder}/dovecot.log\nssl = no\ndisable_plaintext_auth = no\n\
          mail_location = {location}\nfirst_valid_uid = 1\nmail_max_userip_connections = 10000\n\
-         passdb {{\n driver = static\n args = password={PASSWORD}\n}}\n\
-         userdb {{\n driver = static\n args = uid=mail gid=mail home={home}/%u allow_all_users=yes\n}}\n\
+         passdb {{\n driver = passwd-file\n args = {users}\n}}\n\
+         userdb {{\n driver = passwd-file\n args = {users}\n}}\n\
          service imap-login {{\n inet_listener imap {{\n  address = 127.0.0.1\n  port = {port}\n }}\n \
          inet_listener imaps {{\n  port = 0\n }}\n process_min_avail = 2\n}}\n\
          service imap {{\n process_limit = 4096\n}}\n\
          service lmtp {{\n process_min_avail = 2\n unix_listener {folder}/lmtp {{\n  mode = 0666\n }}\n}}\n\
          namespace inbox {{\n inbox = yes\n separator = /\n}}\n",
         folder = folder.display(),
-        home = home.display(),
+        users = file.display(),
         port = imap.port(),
     );
     let file = folder.join("dovecot.conf");
