@@ -13,7 +13,7 @@
 
 use coordinator::{Hint, Inbox, Received, SharedCoordinator};
 use rand::Rng;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -29,14 +29,18 @@ const CHUNK: usize = 5_000;
 const UNKNOWN: ModSeq = ModSeq(u64::MAX);
 
 /// How often PostgreSQL is asked what no hint told.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HubConfig {
     /// Between two sweeps, spread by a quarter either way so that nodes do not ask in step.
-    #[serde(rename = "sweep_seconds", deserialize_with = "seconds")]
+    #[serde(rename = "sweep_seconds", deserialize_with = "seconds", serialize_with = "in_seconds")]
     pub sweep: Duration,
     /// The same while the coordinator is lost, or PostgreSQL did not answer.
-    #[serde(rename = "lost_sweep_seconds", deserialize_with = "seconds")]
+    #[serde(
+        rename = "lost_sweep_seconds",
+        deserialize_with = "seconds",
+        serialize_with = "in_seconds"
+    )]
     pub lost_sweep: Duration,
 }
 
@@ -53,6 +57,10 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
         .ok()
         .filter(|duration| *duration >= Duration::from_millis(100))
         .ok_or_else(|| serde::de::Error::custom("at least 0.1 seconds"))
+}
+
+fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 /// The hub of one node.

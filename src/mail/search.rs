@@ -329,13 +329,13 @@ impl Judge<'_> {
         matching: &mut Vec<u32>,
     ) -> Result<(), MailError> {
         let messages = self.mail.messages(self.view.target().account, rows).await?;
-        let mut open: Vec<(&UidRow, Arc<Message>)> = Vec::new();
+        let mut open: Vec<(UidRow, Arc<Message>)> = Vec::new();
         for (row, message) in rows.iter().zip(messages) {
             let Some(message) = message else { continue };
             match self.ask(row, Some(&message), None) {
                 Some(true) => matching.push(row.uid.0),
                 Some(false) => {}
-                None => open.push((row, message)),
+                None => open.push((row.clone(), message)),
             }
         }
         let unread: Vec<_> = open.iter().map(|(_, message)| Arc::clone(message)).collect();
@@ -349,16 +349,12 @@ impl Judge<'_> {
         Ok(())
     }
 
-    async fn by_bytes(
-        &self,
-        row: &UidRow,
-        message: Arc<Message>,
-    ) -> Result<Option<u32>, MailError> {
+    async fn by_bytes(&self, row: UidRow, message: Arc<Message>) -> Result<Option<u32>, MailError> {
         let found = match bytes::find(self.mail, &message, &self.query.needles).await {
             Err(MailError::Expunged) => return Ok(None),
             other => other?,
         };
-        let yes = self.ask(row, Some(&message), Some(&found)) == Some(true);
+        let yes = self.ask(&row, Some(&message), Some(&found)) == Some(true);
         Ok(yes.then_some(row.uid.0))
     }
 }
