@@ -11,6 +11,8 @@ pub struct ImapdConfig {
     pub hostname: String,
     /// Largest message of APPEND, in octets: disk and patience.
     pub max_message_bytes: u64,
+    /// Whether passwords are taken without TLS: for listeners that only a balancer which ends TLS can reach.
+    pub plaintext_login: bool,
     /// Wait for a client that has not logged in, in all, in seconds: strangers hold nothing for long.
     pub login_seconds: u64,
     /// Wait for a command of a client that has, in seconds. RFC 9051 §5.4: "at least 30 minutes".
@@ -26,6 +28,7 @@ impl Default for ImapdConfig {
         Self {
             hostname: String::new(),
             max_message_bytes: 50 * 1024 * 1024,
+            plaintext_login: false,
             login_seconds: 180,
             command_seconds: 31 * 60,
             keepalive_seconds: 120,
@@ -39,7 +42,7 @@ impl ImapdConfig {
         let name = if self.hostname.is_empty() { "localhost" } else { &self.hostname };
         imap::Config {
             starttls,
-            plaintext_login: false,
+            plaintext_login: self.plaintext_login,
             max_message_bytes: self.max_message_bytes,
             command_timeout: Duration::from_secs(self.command_seconds),
             ..imap::Config::new(name)
