@@ -1,11 +1,11 @@
 //! Settings.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use types::EmailAddress;
 
 /// Settings of the directory.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DirectoryConfig {
     /// How long a node believes where an address leads, in seconds. A change is in force everywhere after that.

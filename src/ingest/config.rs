@@ -1,9 +1,9 @@
 //! Settings.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Settings of the way in.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IngestConfig {
     /// Most accounts that get their copy while the client waits, 1 to 32; the rest comes out of the queue a

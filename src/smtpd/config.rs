@@ -1,11 +1,11 @@
 //! Settings. Every limit says what it protects.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use smtp::{Config, Role};
 use std::time::Duration;
 
 /// Settings of the SMTP, submission and LMTP listeners.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SmtpdConfig {
     /// Our name in greetings, replies and trace fields; the node's own unless set here.
