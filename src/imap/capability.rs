@@ -8,7 +8,11 @@
 pub enum Capability {
     /// RFC 3501
     Imap4Rev1,
-    /// RFC 9051
+    /// RFC 9051. The grammar and ENABLE are here; to announce it a driver must: send LIST with SELECT, UID with
+    /// every unsolicited FETCH and no RECENT once it is enabled ([`crate::Session::is_rev2`]), keep `$` true through
+    /// expunges and empty it at SELECT, answer LIST with CHILDINFO, `\NonExistent`, `\Subscribed` and STATUS, send
+    /// COPYUID untagged with MOVE and APPENDUID, say TRYCREATE, decode BINARY or say UNKNOWN-CTE, and know SIZE and
+    /// DELETED in STATUS.
     Imap4Rev2,
     /// RFC 7888: non-synchronizing literals of any size.
     LiteralPlus,
@@ -28,7 +32,7 @@ pub enum Capability {
     UidPlus,
     /// RFC 6851
     Move,
-    /// RFC 3348
+    /// RFC 3348: `\HasChildren` and `\HasNoChildren` also in a LIST that does not ask for them.
     Children,
     /// RFC 5258
     ListExtended,
@@ -44,7 +48,8 @@ pub enum Capability {
     SearchRes,
     /// RFC 8438
     StatusSize,
-    /// RFC 3516
+    /// RFC 3516: beside the FETCH items (which IMAP4rev2 has too) APPEND of `literal8`, which may hold NUL. What
+    /// is stored so must be re-encoded before it is sent as BODY.
     Binary,
     /// RFC 5032
     Within,

@@ -39,26 +39,27 @@ impl FlagList {
     }
 }
 
-/// What to do with `\Recent`, which no client can set.
+/// What to do with `\Recent` and system flags that are not ours, which no client can set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Recent {
-    /// STORE: refused.
+pub(crate) enum Foreign {
+    /// STORE: the client hears that it cannot.
     Refuse,
-    /// APPEND: passed over, since clients copy what FETCH said.
+    /// APPEND: passed over, since clients copy what another server's FETCH said, and a message is worth more
+    /// than its flags.
     Ignore,
 }
 
 /// `flag-list`.
-pub(crate) fn flag_list(cursor: &mut Cursor<'_>, recent: Recent) -> Parsed<FlagList> {
-    let flags = cursor.list(MAX_KEYWORDS + Flags::NAMED.len(), |cursor| flag(cursor, recent))?;
+pub(crate) fn flag_list(cursor: &mut Cursor<'_>, foreign: Foreign) -> Parsed<FlagList> {
+    let flags = cursor.list(MAX_KEYWORDS + Flags::NAMED.len(), |cursor| flag(cursor, foreign))?;
     collect(flags)
 }
 
 /// `flag *(SP flag)`, up to the end.
-pub(crate) fn bare_flags(cursor: &mut Cursor<'_>, recent: Recent) -> Parsed<FlagList> {
-    let mut flags = vec![flag(cursor, recent)?];
+pub(crate) fn bare_flags(cursor: &mut Cursor<'_>, foreign: Foreign) -> Parsed<FlagList> {
+    let mut flags = vec![flag(cursor, foreign)?];
     while cursor.take(b' ') {
-        flags.push(flag(cursor, recent)?);
+        flags.push(flag(cursor, foreign)?);
         if flags.len() > MAX_KEYWORDS + Flags::NAMED.len() {
             return Err(Refusal::bad("Too many flags").with(Code::Limit));
         }
@@ -75,21 +76,19 @@ fn collect(flags: Vec<Option<Flag>>) -> Parsed<FlagList> {
     Ok(list)
 }
 
-fn flag(cursor: &mut Cursor<'_>, recent: Recent) -> Parsed<Option<Flag>> {
+fn flag(cursor: &mut Cursor<'_>, foreign: Foreign) -> Parsed<Option<Flag>> {
     if cursor.peek() != Some(b'\\') {
         return keyword(cursor).map(Some);
     }
     cursor.byte(b'\\')?;
     let name = cursor.atom()?;
-    if name.eq_ignore_ascii_case("Recent") && recent == Recent::Ignore {
-        return Ok(None);
-    }
     let system = Flags::NAMED.iter().find(|(_, known)| {
         known.strip_prefix('\\').is_some_and(|known| known.eq_ignore_ascii_case(name))
     });
     match system {
         Some((flag, _)) => Ok(Some(Flag::Known(*flag))),
-        None => Err(Refusal::bad("No such system flag")),
+        None if foreign == Foreign::Ignore => Ok(None),
+        None => Err(Refusal::no(Code::Cannot, "No such system flag")),
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::cursor::{Cursor, Parsed, Refusal};
 use crate::response::Code;
 use crate::utf7;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// Between the levels of a name.
 pub const DELIMITER: char = '/';
@@ -36,6 +37,11 @@ pub(crate) fn new_mailbox(cursor: &mut Cursor<'_>) -> Parsed<String> {
     if name.is_empty() || name.split(DELIMITER).any(str::is_empty) {
         return Err(Refusal::no(Code::Cannot, "A level of a mailbox name is empty"));
     }
+    if !is_nfc(name) {
+        // "the server MUST reject the creation or convert the name to Net-Unicode" (RFC 9051 §6.3.4), and
+        // Net-Unicode is NFC. Converting would oblige every command to tell of the old name.
+        return Err(Refusal::no(Code::Cannot, "Mailbox names are in Unicode normalization form C"));
+    }
     if name.contains(['*', '%']) {
         return Err(Refusal::no(Code::Cannot, "Mailbox names here hold no wildcards"));
     }
@@ -43,11 +49,14 @@ pub(crate) fn new_mailbox(cursor: &mut Cursor<'_>) -> Parsed<String> {
 }
 
 /// A name as the client spells it. `None`: no name in this spelling.
+///
+/// IMAP4rev1 says nothing of normalization, and clients take names from file systems that decompose: there
+/// every command takes any form of a name for its form C.
 pub(crate) fn decode(bytes: &[u8], utf8: bool) -> Option<String> {
     let name = if utf8 {
         std::str::from_utf8(bytes).ok().map(str::to_owned)
     } else {
-        utf7::decode(bytes)
+        utf7::decode(bytes).map(|name| if is_nfc(&name) { name } else { name.nfc().collect() })
     }?;
     // Net-Unicode (RFC 5198 §2) has no control characters and no line or paragraph separators.
     let legal = |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
@@ -171,6 +180,8 @@ mod tests {
         assert_eq!(decode("Gelöscht".as_bytes(), true).as_deref(), Some("Gelöscht"));
         assert_eq!(decode("Gelöscht".as_bytes(), false), None);
         assert_eq!(decode(b"a\x07b", true), None);
+        assert_eq!(decode(b"o&Awg-", false).as_deref(), Some("ö"));
+        assert_eq!(decode("o\u{308}".as_bytes(), true).as_deref(), Some("o\u{308}"));
         assert_eq!(decode(b"&AAc-", false), None);
     }
 

@@ -40,7 +40,8 @@ pub(crate) enum Line {
 impl Reader {
     /// The next line; `None`: more input is needed.
     pub(crate) fn line(&mut self, limit: usize) -> Option<Line> {
-        let found = memchr::memchr(b'\n', self.input.get(self.scanned..)?);
+        self.scanned = self.scanned.min(self.input.len());
+        let found = memchr::memchr(b'\n', &self.input[self.scanned..]);
         let Some(at) = found.map(|at| at + self.scanned) else {
             self.scanned = self.input.len();
             return if self.scanned > limit { self.skip() } else { None };

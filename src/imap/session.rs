@@ -198,6 +198,15 @@ impl Session {
         &mut self.output
     }
 
+    /// Gives the memory of empty buffers back: for a client that may be silent for long.
+    pub fn release_buffers(&mut self) {
+        for buffer in [&mut self.reader.input, &mut self.output, &mut self.command] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
     /// Writes untagged responses into the output, in the client's style.
     pub fn writer(&mut self) -> Writer<'_> {
         let style = self.style();

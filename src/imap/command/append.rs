@@ -4,7 +4,7 @@ use super::{Call, Request};
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Literal, Parsed, Refusal};
 use crate::date::date_time;
-use crate::flags::{FlagList, Recent, flag_list};
+use crate::flags::{FlagList, Foreign, flag_list};
 use crate::mailbox::mailbox;
 use chrono::{DateTime, FixedOffset};
 
@@ -38,7 +38,7 @@ pub(crate) fn append_head(cursor: &mut Cursor<'_>) -> Parsed<AppendHead> {
     cursor.space()?;
     let mut flags = FlagList::default();
     if cursor.peek() == Some(b'(') {
-        flags = flag_list(cursor, Recent::Ignore)?;
+        flags = flag_list(cursor, Foreign::Ignore)?;
         cursor.space()?;
     }
     let mut date = None;

@@ -3,7 +3,7 @@
 use super::{Call, Command, Request, Transfer, Verb};
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Parsed, Refusal};
-use crate::flags::{FlagList, Recent, bare_flags, flag_list};
+use crate::flags::{FlagList, Foreign, bare_flags, flag_list};
 use crate::mailbox::mailbox;
 use crate::set::{SequenceSet, sequence_set};
 
@@ -52,9 +52,9 @@ pub(super) fn store(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     }
     cursor.space()?;
     let flags = if cursor.peek() == Some(b'(') {
-        flag_list(cursor, Recent::Refuse)?
+        flag_list(cursor, Foreign::Refuse)?
     } else {
-        bare_flags(cursor, Recent::Refuse)?
+        bare_flags(cursor, Foreign::Refuse)?
     };
     let store = Store { set, uid: call.uid, action, silent, flags };
     Ok(Request::Command(Command::Store(store)))
