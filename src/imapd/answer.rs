@@ -62,9 +62,12 @@ impl Answer {
         self.status == Status::Ok
     }
 
-    /// Whether it says that a message is gone.
-    pub(crate) fn is_gone(&self) -> bool {
-        matches!(self.code, Detail::Code(Code::ExpungeIssued))
+    /// The response code, if it is one without sets.
+    pub(crate) fn code(&self) -> Option<Code<'static>> {
+        match &self.code {
+            Detail::Code(code) => Some(*code),
+            _ => None,
+        }
     }
 
     fn with_code<R>(&self, tell: impl FnOnce(Option<&Code<'_>>) -> R) -> R {
@@ -133,6 +136,9 @@ impl From<MailError> for Answer {
             MailError::Limit(why) => Self::no(Code::Limit, why),
             MailError::NoAccount => Self::no(Code::ContactAdmin, "The account is gone"),
             MailError::Expunged => Self::no(Code::ExpungeIssued, "The message is gone"),
+            MailError::Damaged(_) => {
+                Self::no(Code::Corruption, "Some messages cannot be read, it was logged")
+            }
             MailError::Bug(why) => {
                 tracing::error!(%why, "a command failed");
                 Self::no(Code::ServerBug, BUG)
@@ -194,13 +200,6 @@ impl From<io::Error> for Stop {
 mod tests {
     use super::*;
 
-    fn code_of(answer: &Answer) -> Option<Code<'static>> {
-        match &answer.code {
-            Detail::Code(code) => Some(*code),
-            _ => None,
-        }
-    }
-
     #[test]
     fn every_error_has_its_code() {
         let text = || "x".to_owned();
@@ -218,10 +217,11 @@ mod tests {
             (MailError::Limit("x"), Code::Limit),
             (MailError::NoAccount, Code::ContactAdmin),
             (MailError::Expunged, Code::ExpungeIssued),
+            (MailError::Damaged(text()), Code::Corruption),
             (MailError::Bug(text()), Code::ServerBug),
         ] {
             let answer = Answer::from(error.clone());
-            assert_eq!(code_of(&answer), Some(code), "{error:?}");
+            assert_eq!(answer.code(), Some(code), "{error:?}");
             assert!(!answer.is_ok());
         }
     }

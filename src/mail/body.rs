@@ -3,7 +3,7 @@
 
 use crate::fetch::Message;
 use crate::{Mail, MailError};
-use blob::{ByteStream, ObjectKey};
+use blob::{BlobError, ByteStream, ObjectKey};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use net::Permit;
@@ -43,14 +43,14 @@ impl Body {
     /// The next octets; `None` after the last.
     ///
     /// # Errors
-    /// [`MailError::Unavailable`], or [`MailError::Bug`] when fewer octets came than the message has: the
+    /// [`MailError::Unavailable`], or [`MailError::Damaged`] when fewer octets came than the message has: the
     /// promised length cannot be kept, the connection has to go.
     pub async fn next(&mut self) -> Result<Option<Bytes>, MailError> {
         if self.left == 0 {
             return Ok(None);
         }
         let Some(mut piece) = self.stream.try_next().await? else {
-            return Err(MailError::Bug("the stored message is shorter than its row says".into()));
+            return Err(MailError::Damaged("the message is shorter than its row says".into()));
         };
         piece.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= piece.len() as u64;
@@ -75,7 +75,7 @@ impl Mail {
     ///
     /// # Errors
     /// [`MailError::Unavailable`] when the blob store is away, [`MailError::Busy`] when the node's memory
-    /// budget has no room, [`MailError::Expunged`].
+    /// budget has no room, [`MailError::Expunged`], [`MailError::Damaged`].
     pub async fn read(&self, message: &Arc<Message>, range: Range<u64>) -> Result<Body, MailError> {
         self.locate(std::slice::from_ref(message)).await?;
         let place = message.place.get().ok_or(MailError::Expunged)?;
@@ -84,20 +84,39 @@ impl Mail {
         let length = range.end - range.start;
         let share = self.reserve(length.min(STREAMING)).await?;
         let at = place.offset + range.start..place.offset + range.end;
-        let stream: ByteStream = if length == 0 {
-            futures::stream::empty().boxed()
-        } else {
-            let key = ObjectKey::parse(&place.object_key)?;
-            if length <= WHOLE {
-                let bytes = blob::get_bytes(self.blob.as_ref(), &key, at).await?;
-                futures::stream::iter([Ok(bytes)]).boxed()
-            } else {
-                let mut stream = self.blob.get(&key, at).await?;
-                let first = stream.try_next().await?;
-                futures::stream::iter(first.map(Ok)).chain(stream).boxed()
-            }
+        let stream = match self.open_range(&place.object_key, at).await {
+            Err(BlobError::NotFound(key)) => return Err(self.why_missing(message, key).await),
+            other => other?,
         };
         Ok(Body { length, left: length, stream, _share: share })
+    }
+
+    async fn open_range(&self, key: &str, at: Range<u64>) -> Result<ByteStream, BlobError> {
+        let length = at.end - at.start;
+        if length == 0 {
+            return Ok(futures::stream::empty().boxed());
+        }
+        let key = ObjectKey::parse(key)?;
+        if length <= WHOLE {
+            let bytes = blob::get_bytes(self.blob.as_ref(), &key, at).await?;
+            return Ok(futures::stream::iter([Ok(bytes)]).boxed());
+        }
+        let mut stream = self.blob.get(&key, at).await?;
+        let first = stream.try_next().await?;
+        Ok(futures::stream::iter(first.map(Ok)).chain(stream).boxed())
+    }
+
+    /// The collector marks a blob's row before it deletes the object: a live row without an object is damage.
+    async fn why_missing(&self, message: &Arc<Message>, key: String) -> MailError {
+        match store::message::blob_row(&self.store, message.blob).await {
+            Ok(Some(_)) => {
+                metrics::counter!("postrider_blobs_missing_total").increment(1);
+                tracing::error!(message = %message.id, %key, "the bytes of a message are missing");
+                MailError::Damaged(format!("object {key} is missing"))
+            }
+            Ok(None) => MailError::Expunged,
+            Err(error) => error.into(),
+        }
     }
 
     async fn reserve(&self, octets: u64) -> Result<Permit, MailError> {

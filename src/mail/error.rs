@@ -47,7 +47,10 @@ pub enum MailError {
     /// A message's bytes are gone: it was expunged meanwhile.
     #[error("the message is gone")]
     Expunged,
-    /// A mistake of ours, or damaged data.
+    /// A message's bytes are missing or damaged though its row says they are there.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// A mistake of ours.
     #[error("internal error: {0}")]
     Bug(String),
 }
@@ -85,7 +88,8 @@ impl From<BlobError> for MailError {
         match error {
             BlobError::Unavailable(why) => Self::Unavailable(why),
             BlobError::NotFound(_) => Self::Expunged,
-            BlobError::Corrupt(why) | BlobError::Config(why) => Self::Bug(why),
+            BlobError::Corrupt(why) => Self::Damaged(why),
+            BlobError::Config(why) => Self::Bug(why),
         }
     }
 }

@@ -351,7 +351,8 @@ impl Judge<'_> {
 
     async fn by_bytes(&self, row: UidRow, message: Arc<Message>) -> Result<Option<u32>, MailError> {
         let found = match bytes::find(self.mail, &message, &self.query.needles).await {
-            Err(MailError::Expunged) => return Ok(None),
+            // One damaged message must not make its mailbox unsearchable; it was logged.
+            Err(MailError::Expunged | MailError::Damaged(_)) => return Ok(None),
             other => other?,
         };
         let yes = self.ask(&row, Some(&message), Some(&found)) == Some(true);

@@ -81,35 +81,47 @@ pub(crate) async fn fetch(client: &mut Client, fetch: Fetch) -> Result<Answer, S
         return Ok(Answer::bad("No such message"));
     };
     let plan = Plan::new(fetch.items, selected.view.access());
-    let (wanted, mut told) = (uids.len(), 0);
+    let (wanted, mut told) = (uids.len(), Told::default());
     let mut pages = Pages::new(selected.view.target(), uids);
     while let Some(rows) = pages.next(&mail).await? {
         if plan.structure {
             for rows in rows.chunks(STRUCTURES) {
-                told += with_structures(client, &mail, &plan, rows).await?;
+                with_structures(client, &mail, &plan, rows, &mut told).await?;
             }
         } else {
             for row in rows {
                 let pieces = plan.items.iter().map(|_| Piece::None).collect();
                 let ready = Ready { row, message: None, pieces, changed: false };
                 write(client, &plan, ready).await?;
-                told += 1;
+                told.messages += 1;
             }
         }
     }
-    if told < wanted {
+    if let Some(answer) = told.damaged {
+        return Ok(answer);
+    }
+    if told.messages < wanted {
         return Ok(Answer::ok_with(Code::ExpungeIssued, "Some messages are gone"));
     }
     Ok(Answer::ok())
 }
 
-/// Writes what there is of these messages and says how many there were.
+/// How far it has come.
+#[derive(Default)]
+struct Told {
+    messages: u64,
+    /// What to say at the end of messages that are there and cannot be read; the others are told all the same.
+    damaged: Option<Answer>,
+}
+
+/// Writes what there is of these messages.
 async fn with_structures(
     client: &mut Client,
     mail: &Mail,
     plan: &Plan,
     rows: &[UidRow],
-) -> Result<u64, Stop> {
+    told: &mut Told,
+) -> Result<(), Stop> {
     let account = client.account()?;
     let messages = mail.messages(account, rows).await?;
     let mut there: Vec<(UidRow, Arc<Message>)> = rows
@@ -121,25 +133,31 @@ async fn with_structures(
         let all: Vec<_> = there.iter().map(|(_, message)| Arc::clone(message)).collect();
         mail.locate(&all).await?;
     }
-    let mut told = 0;
     while !there.is_empty() {
         let rest = there.split_off(group_size(plan, &there));
         let group = std::mem::replace(&mut there, rest);
-        let mut ready: Vec<Ready> = futures::stream::iter(group)
+        let prepared: Vec<Prepared> = futures::stream::iter(group)
             .map(|(row, message)| prepare(mail, plan, row, message))
             .buffered(READERS)
-            .try_filter_map(|ready| std::future::ready(Ok(ready)))
             .try_collect()
             .await?;
+        let mut ready = Vec::with_capacity(prepared.len());
+        for prepared in prepared {
+            match prepared {
+                Prepared::Ready(message) => ready.push(message),
+                Prepared::Gone => {}
+                Prepared::Damaged(answer) => told.damaged = Some(answer),
+            }
+        }
         if plan.seen {
             mark_seen(client, mail, &mut ready).await;
         }
-        told += ready.len() as u64;
+        told.messages += ready.len() as u64;
         for ready in ready {
             write(client, plan, ready).await?;
         }
     }
-    Ok(told)
+    Ok(())
 }
 
 fn group_size(plan: &Plan, messages: &[(UidRow, Arc<Message>)]) -> usize {
@@ -154,16 +172,29 @@ fn group_size(plan: &Plan, messages: &[(UidRow, Arc<Message>)]) -> usize {
     messages.iter().take(GROUP).take_while(fits).count().max(1)
 }
 
-/// `None`: the message is gone.
+/// What became of reading a message.
+enum Prepared {
+    Ready(Ready),
+    Gone,
+    Damaged(Answer),
+}
+
 async fn prepare(
     mail: &Mail,
     plan: &Plan,
     row: UidRow,
     message: Arc<Message>,
-) -> Result<Option<Ready>, Stop> {
+) -> Result<Prepared, Stop> {
     match pieces::read(mail, &message, &plan.items).await {
-        Ok(pieces) => Ok(Some(Ready { row, message: Some(message), pieces, changed: false })),
-        Err(Stop::Answer(answer)) if answer.is_gone() => Ok(None),
+        Ok(pieces) => {
+            let message = Some(message);
+            Ok(Prepared::Ready(Ready { row, message, pieces, changed: false }))
+        }
+        Err(Stop::Answer(answer)) => match answer.code() {
+            Some(Code::ExpungeIssued) => Ok(Prepared::Gone),
+            Some(Code::Corruption) => Ok(Prepared::Damaged(answer)),
+            _ => Err(Stop::Answer(answer)),
+        },
         Err(stop) => Err(stop),
     }
 }

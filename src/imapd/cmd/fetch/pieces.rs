@@ -54,7 +54,7 @@ impl Stream {
                 Source::Decoded(decoded) => decoded.next().await?,
             };
             let Some(mut piece) = next else {
-                return Err(MailError::Bug("a body is shorter than was announced".into()));
+                return Err(MailError::Damaged("a body is shorter than was announced".into()));
             };
             let skipped = self.skip.min(piece.len() as u64);
             self.skip -= skipped;
