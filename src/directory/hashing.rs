@@ -4,11 +4,12 @@
 //! per core, a bounded line before them, and whoever finds the line full hears "busy" at once.
 
 use crate::DirectoryConfig;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
-use std::sync::Arc;
+use argon2::password_hash::{Output, ParamsString, PasswordHash, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 /// The line before the threads was full or too slow, or hashing itself failed.
@@ -21,6 +22,7 @@ pub(crate) struct Hashing {
     most_waiting: usize,
     patience: Duration,
     params: Params,
+    memory: Memory,
     /// What passwords of unknown users are compared with: the same work, and nothing fits.
     dummy: Arc<str>,
 }
@@ -37,18 +39,18 @@ impl Hashing {
             most_waiting: config.hash_waiting,
             patience: Duration::from_millis(config.hash_wait_ms),
             dummy: dummy(&params).into(),
+            memory: Memory::default(),
             params,
         }
     }
 
     /// The PHC string of a password with a fresh salt.
     pub(crate) async fn hash(&self, password: String) -> Result<String, Overload> {
-        let params = self.params.clone();
+        let (params, memory) = (self.params.clone(), self.memory.clone());
         self.run(move || {
             let salt: [u8; 16] = rand::random();
-            let salt = SaltString::encode_b64(&salt).ok()?;
-            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-            Some(argon2.hash_password(password.as_bytes(), &salt).ok()?.to_string())
+            let output = memory.argon2id(&params, password.as_bytes(), &salt, 32)?;
+            phc(&params, &salt, &output)
         })
         .await?
         .ok_or(Overload)
@@ -60,14 +62,10 @@ impl Hashing {
         password: String,
         stored: Option<String>,
     ) -> Result<bool, Overload> {
-        let dummy = Arc::clone(&self.dummy);
+        let (dummy, memory) = (Arc::clone(&self.dummy), self.memory.clone());
         self.run(move || {
             let text = stored.as_deref().unwrap_or(&dummy);
-            let fits = PasswordHash::new(text).is_ok_and(|hash| {
-                // The parameters of the stored hash count, not today's.
-                Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
-            });
-            fits && stored.is_some()
+            memory.fits(password.as_bytes(), text) && stored.is_some()
         })
         .await
     }
@@ -106,6 +104,67 @@ fn dummy(params: &Params) -> String {
         BASE64_STANDARD_NO_PAD.encode(salt),
         BASE64_STANDARD_NO_PAD.encode(hash)
     )
+}
+
+/// The PHC string.
+fn phc(params: &Params, salt: &[u8], output: &Output) -> Option<String> {
+    let salt = SaltString::encode_b64(salt).ok()?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).ok()?,
+        salt: Some(salt.as_salt()),
+        hash: Some(*output),
+    };
+    Some(hash.to_string())
+}
+
+/// The large blocks that hashes work in, as many as threads hash at once. Kept and used again: allocated anew
+/// each time, the allocator would keep as much in the heap of every thread that ever hashed.
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<Vec<Block>>>>);
+
+impl Memory {
+    fn argon2id(
+        &self,
+        params: &Params,
+        password: &[u8],
+        salt: &[u8],
+        length: usize,
+    ) -> Option<Output> {
+        let mut blocks = self.pool().pop().unwrap_or_default();
+        let wanted = params.block_count();
+        if blocks.len() < wanted {
+            blocks.resize(wanted, Block::default());
+        }
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+        let output = Output::init_with(length, |out| {
+            Ok(argon2.hash_password_into_with_memory(password, salt, out, &mut blocks[..wanted])?)
+        });
+        self.pool().push(blocks);
+        output.ok()
+    }
+
+    /// Whether a password fits a PHC string. Its own parameters count, not today's.
+    fn fits(&self, password: &[u8], text: &str) -> bool {
+        let check = || {
+            let stored = PasswordHash::new(text).ok()?;
+            if stored.algorithm != Algorithm::Argon2id.ident() {
+                return None;
+            }
+            let params = Params::try_from(&stored).ok()?;
+            let mut buffer = [0; 64];
+            let salt = stored.salt?.decode_b64(&mut buffer).ok()?;
+            let wanted = stored.hash?;
+            let output = self.argon2id(&params, password, salt, wanted.len())?;
+            Some(bool::from(output.as_bytes().ct_eq(wanted.as_bytes())))
+        };
+        check().unwrap_or(false)
+    }
+
+    fn pool(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A place in the line, given back on drop.
@@ -150,6 +209,18 @@ mod tests {
         assert_eq!(hashing.verify("Geheim".into(), Some(stored)).await, Ok(false));
         assert_eq!(hashing.verify("geheim".into(), Some("nonsense".into())).await, Ok(false));
         assert_eq!(hashing.verify("geheim".into(), None).await, Ok(false));
+    }
+
+    /// A string made by another implementation of RFC 9106 (the reference one's `argon2` command:
+    /// `echo -n password | argon2 somesalt -id -t 2 -m 16 -p 1 -e`), parameters of its own.
+    #[test]
+    fn hashes_of_others_are_read() {
+        let text = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let memory = Memory::default();
+        assert!(memory.fits(b"password", text));
+        assert!(!memory.fits(b"Password", text));
+        assert!(!memory.fits(b"password", &text.replace("argon2id", "argon2i")));
+        assert_eq!(memory.pool().len(), 1, "one at a time needs one");
     }
 
     #[test]

@@ -700,6 +700,11 @@ impl Session {
             self.close = true;
             return None;
         };
+        if left > self.config.max_message_bytes.saturating_mul(MOST_SWALLOWED) {
+            self.say(reply::TOO_BIG);
+            self.close = true;
+            return None;
+        }
         let chunk = Chunk { left, last, refused: None };
         match self.stage {
             Stage::Rcpt => self.ask(Open::Data { chunk: Some(chunk) }, Event::Data),

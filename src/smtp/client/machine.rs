@@ -198,6 +198,7 @@ pub struct Client {
     pub(super) transaction: Option<Transaction>,
     pub(super) body: Option<BodyWriter>,
     messages: u32,
+    replies: u64,
 }
 
 impl Client {
@@ -216,6 +217,7 @@ impl Client {
             transaction: None,
             body: None,
             messages: 0,
+            replies: 0,
         }
     }
 
@@ -256,6 +258,18 @@ impl Client {
     #[must_use]
     pub fn messages(&self) -> u32 {
         self.messages
+    }
+
+    /// How many recipients of the message under way the server has accepted and not told the fate of.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        self.transaction.as_ref().map_or(0, |transaction| transaction.accepted().count())
+    }
+
+    /// How many replies came; each one begins the wait for the next anew.
+    #[must_use]
+    pub fn replies(&self) -> u64 {
+        self.replies
     }
 
     /// What the server is doing now.
@@ -305,7 +319,10 @@ impl Client {
             }
             match self.reader.read(&mut self.input) {
                 Ok(None) => return None,
-                Ok(Some(reply)) => self.reply(reply),
+                Ok(Some(reply)) => {
+                    self.replies += 1;
+                    self.reply(reply);
+                }
                 Err(bad) => self.lost(Lost::Nonsense(bad)),
             }
         }

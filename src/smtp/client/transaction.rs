@@ -46,7 +46,7 @@ impl Transaction {
         self.fates.iter().enumerate().filter(move |(_, fate)| open(fate)).map(|(at, _)| at)
     }
 
-    fn accepted(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn accepted(&self) -> impl Iterator<Item = usize> + '_ {
         let accepted = |fate: &Fate| *fate == Fate::Accepted;
         self.fates.iter().enumerate().filter(move |(_, fate)| accepted(fate)).map(|(at, _)| at)
     }
