@@ -1,10 +1,10 @@
 //! Settings of the IMAP service.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Settings; each limit says what it protects.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImapdConfig {
     /// Our name in the greeting; the node's host name when empty.

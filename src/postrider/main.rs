@@ -1,2 +1,17 @@
-//! postrider
-fn main() {}
+//! The program: `postrider standalone`, `postrider serve`, and the operator's commands.
+
+mod cli;
+mod cmd;
+mod config;
+mod connect;
+mod exit;
+mod log;
+mod node;
+mod output;
+mod postgres;
+mod ready;
+mod signals;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,13 @@
+//! The commands, one file per group.
+
+pub mod account;
+pub mod alias;
+pub mod cluster;
+pub mod config;
+pub mod doctor;
+pub mod domain;
+pub mod migrate;
+mod operator;
+mod password;
+pub mod serve;
+pub mod standalone;

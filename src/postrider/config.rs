@@ -1,0 +1,185 @@
+//! The configuration: defaults, TOML files, `POSTRIDER__…` environment, flags; the later goes before.
+//!
+//! Every key that is not known is an error that names it: a limit that was misspelt is no limit.
+
+mod layers;
+mod parts;
+mod redact;
+mod secrets;
+mod show;
+
+pub use layers::{Layers, load};
+pub use parts::{Blob, BlobConfig, CoordinatorConfig, CoordinatorKind, Limits, ListenConfig, Pair};
+pub use redact::redact_url;
+pub use show::show;
+
+use crate::log::LogConfig;
+use serde::Deserialize;
+use std::fmt;
+use store::PostgresConfig;
+
+/// Why a configuration is unusable: one line that names the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(pub String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// All settings of a node.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Begins every name in the coordinator, so that clusters can share one.
+    #[serde(default = "cluster")]
+    pub cluster: String,
+    /// What the node calls itself in greetings and trace headers.
+    #[serde(default = "hostname")]
+    pub hostname: String,
+    /// The truth.
+    pub postgres: PostgresConfig,
+    /// The bytes.
+    #[serde(default)]
+    pub blob: BlobConfig,
+    /// The wake-ups.
+    #[serde(default)]
+    pub coordinator: CoordinatorConfig,
+    /// Certificates.
+    #[serde(default)]
+    pub tls: TlsConfig,
+    /// Listeners by name.
+    #[serde(default)]
+    pub listen: Listen,
+    /// What protects memory and time.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The log.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// SMTP, submission and LMTP.
+    #[serde(default)]
+    pub smtp: smtpd::SmtpdConfig,
+    /// IMAP.
+    #[serde(default)]
+    pub imap: imapd::ImapdConfig,
+    /// The way in.
+    #[serde(default)]
+    pub ingest: ingest::IngestConfig,
+    /// Recipients and logins.
+    #[serde(default)]
+    pub directory: directory::DirectoryConfig,
+    /// Who wakes sessions.
+    #[serde(default)]
+    pub hub: mail::HubConfig,
+}
+
+/// `[tls]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Chains and keys (PEM); the first serves clients that name no server.
+    pub certificates: Vec<Pair>,
+}
+
+/// `[listen]`: what is absent is not started.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listen {
+    /// Mail from other servers, port 25.
+    pub smtp: Option<ListenConfig>,
+    /// Submission with STARTTLS, port 587.
+    pub submission: Option<ListenConfig>,
+    /// Submission with implicit TLS, port 465.
+    pub submissions: Option<ListenConfig>,
+    /// Local delivery for a trusted relay, port 24.
+    pub lmtp: Option<ListenConfig>,
+    /// IMAP with STARTTLS, port 143.
+    pub imap: Option<ListenConfig>,
+    /// IMAP with implicit TLS, port 993.
+    pub imaps: Option<ListenConfig>,
+    /// Health and metrics.
+    pub http: Option<ListenConfig>,
+}
+
+impl Listen {
+    /// All that are wanted, with their names.
+    pub fn wanted(&self) -> Vec<(&'static str, &ListenConfig)> {
+        let all = [
+            ("smtp", &self.smtp),
+            ("submission", &self.submission),
+            ("submissions", &self.submissions),
+            ("lmtp", &self.lmtp),
+            ("imap", &self.imap),
+            ("imaps", &self.imaps),
+            ("http", &self.http),
+        ];
+        all.into_iter().filter_map(|(name, config)| Some((name, config.as_ref()?))).collect()
+    }
+}
+
+fn cluster() -> String {
+    "postrider".into()
+}
+
+/// The machine's name.
+pub fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() || name == "(none)" { "localhost".into() } else { name.to_owned() }
+}
+
+impl Config {
+    /// `[smtp]`, under the node's name unless it has one of its own.
+    pub fn smtpd(&self) -> smtpd::SmtpdConfig {
+        let mut smtp = self.smtp.clone();
+        if smtp.hostname.is_empty() {
+            smtp.hostname.clone_from(&self.hostname);
+        }
+        smtp
+    }
+
+    /// `[imap]`, likewise.
+    pub fn imapd(&self) -> imapd::ImapdConfig {
+        let mut imap = self.imap.clone();
+        if imap.hostname.is_empty() {
+            imap.hostname.clone_from(&self.hostname);
+        }
+        imap
+    }
+
+    /// What can be found wrong without asking anybody.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |text: String| Err(ConfigError(text));
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if self.cluster.is_empty() || self.cluster.len() > 64 || !self.cluster.chars().all(fits) {
+            return wrong("cluster: 1 to 64 letters, digits, - _ or .".into());
+        }
+        if types::EmailAddress::normalise_domain(&self.hostname).is_err() {
+            return wrong(format!("hostname: {:?} is not a host name", self.hostname));
+        }
+        if self.postgres.pool_size == 0 {
+            return wrong("postgres.pool_size: at least 1".into());
+        }
+        self.blob.clone().checked()?;
+        self.coordinator.check()?;
+        self.limits.check()?;
+        self.log.check().map_err(ConfigError)?;
+        for (name, listen) in self.listen.wanted() {
+            if listen.addresses.is_empty() {
+                return wrong(format!("listen.{name}.addresses: at least one address"));
+            }
+            if name.ends_with('s') && self.tls.certificates.is_empty() {
+                return wrong(format!("listen.{name} needs a certificate in tls.certificates"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

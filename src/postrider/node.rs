@@ -1,0 +1,169 @@
+//! One node: started, in service, drained.
+//!
+//! ```text
+//! http accepts ─▶ schema known ─▶ listeners bound ─▶ lease taken ─▶ all accept ─▶ ready line
+//!                 (waits while PostgreSQL is away)
+//! signal ─▶ nobody new ─▶ lease and presence given back ─▶ goodbyes spread ─▶ http ends ─▶ exit
+//! ```
+//!
+//! A node keeps nothing on its machine and has no name: an incarnation is random per start.
+
+mod checks;
+mod jobs;
+mod lease;
+mod listeners;
+mod presence;
+
+use crate::config::Config;
+use crate::connect::{self, Blobs};
+use crate::exit::{Failure, Outcome};
+use crate::ready::Ready;
+use crate::signals::Stop;
+use coordinator::SharedCoordinator;
+use jobs::Jobs;
+use lease::Lease;
+use net::{Drain, Tls};
+use presence::Presence;
+use std::future::Future;
+use std::time::Duration;
+use store::Store;
+use types::Incarnation;
+use webd::{Health, Metrics, Phase};
+
+/// The program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// How long sessions may take beyond the drain window: a message under way gets its answer.
+const AFTER_WINDOW: Duration = Duration::from_secs(10);
+/// How long giving back the lease and the presence may take; both run out by themselves.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What all parts of a node share.
+struct Node {
+    config: Config,
+    incarnation: Incarnation,
+    store: Store,
+    blobs: Blobs,
+    coordinator: SharedCoordinator,
+    health: Health,
+    drain: Drain,
+}
+
+/// Runs a node until it is told to stop. `announce` is called once every listener accepts.
+///
+/// # Errors
+/// What keeps it from starting. A dependency that is away does not; a wrong schema does.
+pub async fn run(config: Config, stop: &Stop, announce: impl FnOnce(Ready) -> Outcome) -> Outcome {
+    raise_file_limit(&config);
+    let incarnation = Incarnation::new();
+    let metrics = Metrics::install().map_err(|error| Failure::failed(error.to_string()))?;
+    let node = Node {
+        incarnation,
+        store: connect::store(&config)?,
+        blobs: connect::blobs(&config).await?,
+        coordinator: connect::coordinator(&config)?,
+        health: Health::new(incarnation.to_string(), VERSION),
+        drain: Drain::new(Duration::from_secs(config.limits.drain_seconds)),
+        config,
+    };
+    let mut jobs = Jobs::default();
+    let tls = listeners::tls(&node.config, &mut jobs)?;
+    jobs.spawn(checks::beat(node.health.clone(), metrics.clone()));
+    jobs.spawn(checks::dependencies(checks::Watched::of(&node)));
+    let http_drain = Drain::new(Duration::ZERO);
+    let http = listeners::http(&node, metrics, &http_drain).await?;
+    let served = tokio::select! {
+        served = node.serve(&mut jobs, http, tls, stop, announce) => served,
+        () = stop.insisted() => Ok(()),
+    };
+    http_drain.begin();
+    http_drain.wait(Duration::from_secs(1)).await;
+    served
+}
+
+impl Node {
+    async fn serve(
+        &self,
+        jobs: &mut Jobs,
+        http: Option<listeners::Addresses>,
+        tls: Option<Tls>,
+        stop: &Stop,
+        announce: impl FnOnce(Ready) -> Outcome,
+    ) -> Outcome {
+        let Some(()) = self.wait_for_schema(stop).await? else { return Ok(()) };
+        let bound = listeners::bind(&self.config).await?;
+        let lease = Lease::new(self.store.clone(), self.incarnation, bound.roles());
+        let Some(()) = lease.take(stop).await? else { return Ok(()) };
+        let presence = Presence::new(self, &bound);
+        let renewals = lease.keep();
+        let announcements = presence.keep();
+        jobs.spawn(checks::durability(self.store.clone()));
+        let ready = self.start(jobs, bound, http, tls);
+        self.health.enter(Phase::Serving);
+        tracing::info!(node = %self.incarnation, version = VERSION, "ready");
+        announce(ready)?;
+        stop.asked().await;
+        self.health.enter(Phase::Draining);
+        self.drain.begin();
+        renewals.stop().await;
+        announcements.stop().await;
+        tokio::join!(within(FAREWELL, lease.give_back()), within(FAREWELL, presence.withdraw()));
+        self.say_goodbye().await;
+        Ok(())
+    }
+
+    async fn say_goodbye(&self) {
+        let open = self.drain.open_sessions();
+        let window = Duration::from_secs(self.config.limits.drain_seconds);
+        if open > 0 {
+            tracing::info!(sessions = open, seconds = window.as_secs(), "draining");
+        }
+        if !self.drain.wait(window + AFTER_WINDOW).await {
+            let left = self.drain.open_sessions();
+            tracing::warn!(sessions = left, "sessions did not end in time and are cut off");
+        }
+        tracing::info!("stopped");
+    }
+
+    /// `None`: told to stop meanwhile.
+    async fn wait_for_schema(&self, stop: &Stop) -> Outcome<Option<()>> {
+        let mut patience = checks::Complaints::default();
+        loop {
+            match store::migrate::check(&self.store).await {
+                Ok(status) => {
+                    tracing::debug!(applied = status.applied, known = status.newest, "the schema");
+                    return Ok(Some(()));
+                }
+                Err(error @ store::StoreError::Schema(_)) => return Err(error.into()),
+                Err(error) => patience.complain(&error, "waiting for PostgreSQL"),
+            }
+            tokio::select! {
+                () = stop.asked() => return Ok(None),
+                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+            }
+        }
+    }
+}
+
+/// A dependency that does not answer must not hold up the end.
+async fn within(limit: Duration, work: impl Future<Output = ()>) {
+    if tokio::time::timeout(limit, work).await.is_err() {
+        tracing::debug!("a farewell took too long");
+    }
+}
+
+/// Every connection is a file descriptor; the soft limit of a shell is far below what is allowed.
+fn raise_file_limit(config: &Config) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit.clone());
+    let wanted = config.limits.connections as u64 + 256;
+    match getrlimit(Resource::Nofile).current {
+        Some(allowed) if allowed < wanted => tracing::warn!(
+            allowed,
+            wanted,
+            "fewer files may be open than limits.connections asks for (ulimit -n, LimitNOFILE=)"
+        ),
+        _ => {}
+    }
+}
