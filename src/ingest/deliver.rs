@@ -112,14 +112,14 @@ impl Ingest {
         metrics::histogram!("postrider_ingest_seconds", "step" => "commit")
             .record(started.elapsed());
         match &result {
-            Ok(_) => self.inner.database.end(),
+            Ok(_) => {}
             Err(IngestError::MayHaveHappened(why)) => {
-                self.inner.database.begin();
+                self.inner.database.suspect(&self.inner.store);
                 tracing::error!(id = %stored.blob.id, %why, "whether a message was stored is unknown");
             }
             Err(error) => {
                 if let IngestError::Unavailable(_) = error {
-                    self.inner.database.begin();
+                    self.inner.database.suspect(&self.inner.store);
                 }
                 tracing::warn!(id = %stored.blob.id, %error, "a message was not stored");
                 self.forget(stored.key.clone());

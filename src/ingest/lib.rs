@@ -58,7 +58,7 @@ impl Ingest {
         budget: MemoryBudget,
         config: IngestConfig,
     ) -> Self {
-        let (database, queued) = (Outage::new(), Notify::new());
+        let (database, queued) = (Outage::default(), Notify::new());
         Self { inner: Arc::new(Inner { store, blob, hub, budget, config, database, queued }) }
     }
 

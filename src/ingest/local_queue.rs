@@ -94,6 +94,7 @@ impl Ingest {
             Ok(due) => due,
             Err(error) => {
                 tracing::debug!(%error, "the queue could not be read");
+                self.inner.database.suspect(&self.inner.store);
                 return Pass::Failed;
             }
         };

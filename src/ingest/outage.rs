@@ -1,35 +1,45 @@
-//! A short memory that PostgreSQL was away, so that a client hears so at MAIL instead of after its message.
+//! Whether PostgreSQL is away, so that a client hears so at MAIL instead of after its message.
+//!
+//! A failed write only raises the question: one broken connection is no outage. A ping answers it, again and
+//! again until PostgreSQL is back; one task at a time, none while all is well.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use store::Store;
 
-/// How long an outage is believed in without a new sign of it.
-const BELIEVED: Duration = Duration::from_secs(1);
+/// Pause between two pings.
+const PAUSE: Duration = Duration::from_millis(250);
 
+#[derive(Clone, Default)]
 pub(crate) struct Outage {
-    started: Instant,
-    /// Milliseconds since `started`; 0 for none.
-    until: AtomicU64,
+    away: Arc<AtomicBool>,
+    asking: Arc<AtomicBool>,
 }
 
 impl Outage {
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), until: AtomicU64::new(0) }
-    }
-
-    fn now(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64
-    }
-
-    pub(crate) fn begin(&self) {
-        self.until.store(self.now() + BELIEVED.as_millis() as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn end(&self) {
-        self.until.store(0, Ordering::Relaxed);
-    }
-
+    /// Whether PostgreSQL did not answer the last ping.
     pub(crate) fn lasts(&self) -> bool {
-        self.now() < self.until.load(Ordering::Relaxed)
+        self.away.load(Ordering::Relaxed)
+    }
+
+    /// Something failed that may be an outage.
+    pub(crate) fn suspect(&self, store: &Store) {
+        if self.asking.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (outage, store) = (self.clone(), store.clone());
+        tokio::spawn(async move {
+            while let Err(error) = store.ping().await {
+                if !outage.away.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "PostgreSQL is away, no mail is taken");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            if outage.away.swap(false, Ordering::Relaxed) {
+                tracing::info!("PostgreSQL is back");
+            }
+            outage.asking.store(false, Ordering::Relaxed);
+        });
     }
 }
