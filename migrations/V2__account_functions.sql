@@ -390,7 +390,8 @@ BEGIN
     RETURN v_uids;
 END $$;
 
--- EXPUNGE / UID EXPUNGE: those of p_uids that carry \Deleted.
+-- EXPUNGE / UID EXPUNGE: those of p_uids that carry \Deleted. The modseq is the account's afterwards: one that
+-- was not used must not be told, or whoever believes it misses the change that takes it.
 CREATE FUNCTION expunge_v1(p_account int, p_shard int, p_mailbox uuid, p_uids int[])
 RETURNS TABLE (uids int[], modseq bigint) LANGUAGE plpgsql AS $$
 DECLARE
@@ -398,11 +399,11 @@ DECLARE
     v_uids   int[];
 BEGIN
     v_uids := remove_copies_v1(p_account, p_shard, p_mailbox, p_uids, true, v_modseq, 0);
-    RETURN QUERY SELECT v_uids, v_modseq;
+    RETURN QUERY SELECT v_uids, v_modseq - (v_uids = '{}')::int;
 END $$;
 
 -- COPY (p_remove false) and MOVE (p_remove true): all or nothing. A copy shares the message. Returns the
--- UIDs pairwise; MOVE onto the same mailbox gives new UIDs.
+-- UIDs pairwise, and the account's modseq afterwards; MOVE onto the same mailbox gives new UIDs.
 CREATE FUNCTION copy_v1(
     p_account int, p_shard int, p_from uuid, p_uids int[], p_to uuid, p_remove boolean
 ) RETURNS TABLE (uidvalidity int, source_uids int[], target_uids int[], modseq bigint)
@@ -453,7 +454,8 @@ BEGIN
         PERFORM remove_copies_v1(p_account, p_shard, p_from, v_source, false, v_modseq,
                                  cardinality(v_source));
     END IF;
-    RETURN QUERY SELECT v_validity, COALESCE(v_source, '{}'), COALESCE(v_target, '{}'), v_modseq;
+    RETURN QUERY SELECT v_validity, COALESCE(v_source, '{}'), COALESCE(v_target, '{}'),
+                        v_modseq - (v_source IS NULL)::int;
 END $$;
 
 -- A UIDVALIDITY that this account has never used: seconds of the clock, or one more than the last.
@@ -577,7 +579,8 @@ BEGIN
     RETURN QUERY SELECT v_modseq;
 END $$;
 
--- One chunk of the background purge of a deleted mailbox; true while something is left. The last chunk
+-- One chunk of the background purge of a deleted mailbox; true while something is left, false also for a
+-- mailbox that is gone, or lives. The last chunk
 -- removes the mailbox row itself. A deleted mailbox's messages left its account's view with the mailbox,
 -- yet each gets its tombstone, since JMAP clients know messages, not mailboxes.
 CREATE FUNCTION mailbox_purge_v1(p_account int, p_shard int, p_mailbox uuid, p_limit int)
@@ -586,6 +589,9 @@ DECLARE
     v_modseq bigint := account_lock_v1(p_account) + 1;
     v_uids   int[];
 BEGIN
+    IF NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.account_id = p_account AND m.id = p_mailbox AND m.state = 1) THEN
+        RETURN false;
+    END IF;
     EXECUTE format('SELECT array_agg(x.uid) FROM (SELECT t.uid FROM mailbox_message_%s t
                      WHERE t.account_id = $1 AND t.mailbox_id = $2 ORDER BY t.uid LIMIT $3) x', p_shard)
        INTO v_uids USING p_account, p_mailbox, p_limit;

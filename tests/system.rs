@@ -1,1 +1,10 @@
+//! The system tests: everything that needs real servers, in one binary, so that linking is paid once.
+//!
+//! `store_*`: the store against PostgreSQL, directly and through PgBouncer. `parts_*`: coordinator and blob
+//! store against Redis and S3. `node_*`: real `postrider` processes. The rest needs no server.
 
+mod bench;
+mod dependency_rules;
+mod licences;
+mod schema;
+mod store_suite;

@@ -67,6 +67,7 @@ impl StoreError {
             | SqlState::UNDEFINED_COLUMN => {
                 Self::Schema(format!("{} (is the schema migrated?)", db.message()))
             }
+            _ if leaves_open(code.code()) => Self::MaybeHappened(db.message().to_owned()),
             _ if is_outage(code.code()) => Self::Unavailable(db.message().to_owned()),
             _ => Self::Bug(format!("{} {}", code.code(), db.message())),
         }
@@ -87,9 +88,15 @@ impl StoreError {
     }
 }
 
-/// Class 08 connection, 53 resources, 57P shutdown; 25006 a standby that was asked to write.
+/// The session was ended, which may have been after the COMMIT and before its answer: class 08 (a pooler that
+/// lost its server), 57P01 and 57P02 (shutdown, crash of another session), 40003.
+fn leaves_open(code: &str) -> bool {
+    code.starts_with("08") || matches!(code, "57P01" | "57P02" | "40003")
+}
+
+/// Class 53 resources, 57P not (yet or any more) up; 25006 a standby that was asked to write.
 fn is_outage(code: &str) -> bool {
-    code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") || code == "25006"
+    code.starts_with("53") || code.starts_with("57P") || code == "25006"
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {

@@ -22,7 +22,7 @@ pub struct Expunge<'a> {
 pub struct Expunged {
     /// Ascending.
     pub uids: Vec<Uid>,
-    /// The mod-sequence of the removal; meaningless when nothing was removed.
+    /// The mod-sequence of the removal; the account's as it was when nothing was removed.
     pub modseq: ModSeq,
 }
 
@@ -72,7 +72,7 @@ pub struct Copied {
     pub uidvalidity: UidValidity,
     /// Source and target UIDs, ascending.
     pub pairs: Vec<(Uid, Uid)>,
-    /// The mod-sequence of the change; meaningless when nothing was copied.
+    /// The mod-sequence of the change; the account's as it was when nothing was copied.
     pub modseq: ModSeq,
 }
 

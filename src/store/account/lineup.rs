@@ -4,24 +4,23 @@
 //! little more than one, and a lone message waits for nothing. Two batches in flight never share an account,
 //! so this node never waits for a row lock of its own.
 
-use super::batch::{Batch, placed};
+use super::batch::Batch;
 use super::commit;
 use super::deliver::{DeliverySet, Outcome};
-use crate::sql::{Sharded, Sql};
+use super::outcome;
 use crate::{Store, StoreError};
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
-use tokio_postgres::types::Type;
 use types::AccountId;
 
 /// Most copies in one batch: bounds the time an account stays locked.
 const BATCH_DELIVERIES: usize = 64;
 
-/// How often and how long an unknown outcome is looked up before giving up.
-const RESOLVE_TRIES: u32 = 8;
-const RESOLVE_PAUSE: Duration = Duration::from_millis(500);
+/// How long an unknown outcome is looked up before giving up, and the pause between attempts.
+const RESOLVE_FOR: Duration = Duration::from_secs(30);
+const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
 
 type Answer = Result<Vec<Outcome>, StoreError>;
 
@@ -125,8 +124,7 @@ fn pump(store: &Store) {
             let busy = batch.iter().flat_map(|waiting| accounts(&waiting.set)).collect();
             // Given back even if the task panics: a wedged account would be worse than the panic.
             let turn = Turn { store: store.clone(), accounts: busy };
-            run(&store, batch).await;
-            drop(turn);
+            run(&store, batch, turn).await;
         });
     }
 }
@@ -143,11 +141,17 @@ impl Drop for Turn {
     }
 }
 
-async fn run(store: &Store, batch: Vec<Waiting>) {
+async fn run(store: &Store, batch: Vec<Waiting>, turn: Turn) {
     let (sets, answers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.set, waiting.answer)).unzip();
     metrics::histogram!("postrider_delivery_batch_sets").record(sets.len() as f64);
-    match attempt(store, &sets).await {
+    let mut result = attempt(store, &sets).await;
+    // What happens from here on may take long, and nobody else need wait for it.
+    drop(turn);
+    if let Err(StoreError::MaybeHappened(why)) = result {
+        result = resolve(store, &sets, why).await;
+    }
+    match result {
         Ok(outcomes) => {
             for (answer, outcome) in answers.into_iter().zip(outcomes) {
                 let _ = answer.send(Ok(outcome));
@@ -158,8 +162,7 @@ async fn run(store: &Store, batch: Vec<Waiting>) {
             if sets.len() > 1 =>
         {
             for (set, answer) in sets.into_iter().zip(answers) {
-                let alone = attempt(store, std::slice::from_ref(&set)).await;
-                let _ = answer.send(alone.map(|mut outcomes| outcomes.swap_remove(0)));
+                let _ = answer.send(alone(store, set).await);
             }
         }
         Err(error) => {
@@ -170,20 +173,25 @@ async fn run(store: &Store, batch: Vec<Waiting>) {
     }
 }
 
-async fn attempt(store: &Store, sets: &[DeliverySet]) -> Result<Vec<Vec<Outcome>>, StoreError> {
-    let mut result = commit(store, &Batch { sets, skip_busy: false }).await;
-    if matches!(result, Err(StoreError::Locked)) {
-        metrics::counter!("postrider_delivery_lock_timeouts_total").increment(1);
-        result = commit(store, &Batch { sets, skip_busy: true }).await;
+async fn alone(store: &Store, set: DeliverySet) -> Answer {
+    let sets = [set];
+    let mut result = attempt(store, &sets).await;
+    if let Err(StoreError::MaybeHappened(why)) = result {
+        result = resolve(store, &sets, why).await;
     }
-    match result {
-        Err(StoreError::MaybeHappened(why)) => resolve(store, sets, why).await,
-        other => other,
-    }
+    result.map(|mut outcomes| outcomes.swap_remove(0))
 }
 
-/// Looks up a batch whose COMMIT was not answered. A batch is one transaction, so its first newborn blob
-/// speaks for all of it.
+async fn attempt(store: &Store, sets: &[DeliverySet]) -> Result<Vec<Vec<Outcome>>, StoreError> {
+    let result = commit(store, &Batch { sets, skip_busy: false }).await;
+    if !matches!(result, Err(StoreError::Locked)) {
+        return result;
+    }
+    metrics::counter!("postrider_delivery_lock_timeouts_total").increment(1);
+    commit(store, &Batch { sets, skip_busy: true }).await
+}
+
+/// Looks up a batch whose COMMIT was not answered.
 async fn resolve(
     store: &Store,
     sets: &[DeliverySet],
@@ -191,51 +199,22 @@ async fn resolve(
 ) -> Result<Vec<Vec<Outcome>>, StoreError> {
     metrics::counter!("postrider_commit_unknown_total").increment(1);
     tracing::warn!(%why, sets = sets.len(), "a delivery's outcome is unknown, looking it up");
-    let Some(witness) = sets.iter().find(|set| set.newborn) else {
+    if !sets.iter().any(|set| set.newborn) {
         // Out of the queue: the queue row itself tells whoever tries next.
         return Err(StoreError::MaybeHappened(why));
-    };
-    for _ in 0..RESOLVE_TRIES {
-        tokio::time::sleep(RESOLVE_PAUSE).await;
-        match happened(store, witness).await {
-            Ok(true) => return read_back(store, sets).await,
+    }
+    let end = Instant::now() + RESOLVE_FOR;
+    while Instant::now() < end {
+        match outcome::happened(store, sets).await {
+            Ok(true) => match outcome::read_back(store, sets).await {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(error) => tracing::warn!(%error, "reading a delivery back failed"),
+            },
             Ok(false) => return Err(StoreError::Unavailable(why)),
             Err(error) => tracing::warn!(%error, "looking up a delivery failed"),
         }
+        tokio::time::sleep(RESOLVE_PAUSE).await;
     }
     metrics::counter!("postrider_commit_unresolved_total").increment(1);
     Err(StoreError::MaybeHappened(why))
-}
-
-async fn happened(store: &Store, witness: &DeliverySet) -> Result<bool, StoreError> {
-    static RESOLVE: Sql = Sql::new("SELECT ingest_resolve_v1($1, $2)", &[Type::UUID, Type::TEXT]);
-    let session = store.session().await?;
-    let rows = session.write(&RESOLVE, &[&witness.blob.id.0, &witness.blob.object_key]).await?;
-    Ok(rows.first().is_some_and(|row| row.get(0)))
-}
-
-/// The outcomes of a batch that is known to have been committed. What is in no mailbox is in the queue.
-async fn read_back(store: &Store, sets: &[DeliverySet]) -> Result<Vec<Vec<Outcome>>, StoreError> {
-    static PLACED: Sharded = Sharded::new(
-        "SELECT t.mailbox_id, m.uidvalidity, t.uid, t.modseq, t.thread_id \
-         FROM mailbox_message_{p} t JOIN mailbox m ON m.account_id = t.account_id AND m.id = t.mailbox_id \
-         WHERE t.account_id = $1 AND t.message_id = $2 ORDER BY t.saved_at LIMIT 1",
-        &[Type::INT4, Type::UUID],
-    );
-    let lost = |error: StoreError| StoreError::MaybeHappened(error.to_string());
-    let session = store.session().await.map_err(lost)?;
-    let mut all = Vec::with_capacity(sets.len());
-    for set in sets {
-        let mut outcomes = Vec::with_capacity(set.deliveries.len());
-        for delivery in &set.deliveries {
-            let sql = PLACED.of(delivery.account);
-            let row = session
-                .read_opt(sql, &[&delivery.account.0, &set.blob.id.0])
-                .await
-                .map_err(lost)?;
-            outcomes.push(row.map_or(Outcome::Deferred, |row| Outcome::Delivered(placed(&row, 0))));
-        }
-        all.push(outcomes);
-    }
-    Ok(all)
 }

@@ -11,6 +11,7 @@ mod deliver;
 mod flags;
 mod lineup;
 mod mailboxes;
+mod outcome;
 pub mod purge;
 mod threads;
 
