@@ -89,3 +89,6 @@ impl Mail {
         Err(MailError::Busy("the account is locked by another change"))
     }
 }
+
+#[cfg(test)]
+mod tests;

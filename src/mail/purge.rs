@@ -41,7 +41,7 @@ pub async fn purge_jobs(store: Store, incarnation: Incarnation) {
 }
 
 /// As many steps as one lease covers. `true`: there is more to do.
-async fn round(store: &Store, incarnation: Incarnation) -> Result<bool, StoreError> {
+pub(crate) async fn round(store: &Store, incarnation: Incarnation) -> Result<bool, StoreError> {
     if !job_lease_take(store, LEASE, incarnation, LEASE_SECONDS).await? {
         return Ok(false);
     }

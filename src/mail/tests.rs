@@ -1,0 +1,333 @@
+//! Against a real PostgreSQL and a folder of blobs.
+
+use super::*;
+use crate::search::{Key, Query};
+use anyhow::{Context, Result};
+use blob::{BlobStore, Folder, ObjectKey};
+use bytes::Bytes;
+use message::Scanner;
+use store::account::{Delivery, DeliverySet, NewBlob, Outcome, deliver};
+use store::directory::{AccountAdded, NewAccount, account_add, account_remove, domain_add};
+use testkit::{Database, Postgres};
+use types::{AccountId, BlobId, Flags, Incarnation, MailboxId, ModSeq};
+
+const INBOX: &str = "INBOX";
+
+struct Bench {
+    database: Database,
+    store: Store,
+    blobs: Arc<Folder>,
+    mail: Mail,
+    account: AccountId,
+    _dir: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new() -> Result<Self> {
+        let database = Postgres::shared().await?.database().await?;
+        let store = database.store()?;
+        let dir = tempfile::tempdir()?;
+        let blobs = Arc::new(Folder::open(dir.path())?);
+        let hub =
+            Hub::start(store.clone(), Arc::<coordinator::Local>::default(), HubConfig::default());
+        let shared: SharedBlobStore = Arc::clone(&blobs) as _;
+        let mail = Mail::new(store.clone(), shared, hub, MemoryBudget::new(64 << 20));
+        domain_add(&store, "test.example").await?;
+        let added = account_add(
+            &store,
+            &NewAccount {
+                address: "anna@test.example",
+                domain: "test.example",
+                display_name: "",
+                argon2id: "-",
+                scram_sha_256: "-",
+                quota_bytes: None,
+            },
+        )
+        .await?;
+        let AccountAdded::Made(account) = added else { anyhow::bail!("{added:?}") };
+        Ok(Self { database, store, blobs, mail, account, _dir: dir })
+    }
+
+    async fn deliver(&self, text: &str) -> Result<(u32, ObjectKey)> {
+        let key = ObjectKey::new(20_261_124);
+        self.blobs.put(&key, vec![Bytes::copy_from_slice(text.as_bytes())]).await?;
+        let mut scanner = Scanner::new();
+        scanner.feed(text.as_bytes());
+        let scanned = scanner.finish();
+        let set = DeliverySet {
+            blob: NewBlob {
+                id: BlobId::new(),
+                object_key: key.to_string(),
+                size: text.len() as u64,
+                blake3: *blake3::hash(text.as_bytes()).as_bytes(),
+                structure: scanned.structure.encode(),
+                preview: scanned.preview,
+                received_at: std::time::SystemTime::now().into(),
+                references: scanned.references,
+            },
+            newborn: true,
+            envelope: None,
+            deliveries: vec![Delivery {
+                account: self.account,
+                mailbox: None,
+                strict: false,
+                flags: Flags::default(),
+                keywords: Vec::new(),
+                recipient: "anna@test.example".into(),
+                queued: None,
+                deferred: false,
+            }],
+        };
+        match deliver(&self.store, set).await?.first() {
+            Some(Outcome::Delivered(placed)) => Ok((placed.uid.0, key)),
+            other => anyhow::bail!("{other:?}"),
+        }
+    }
+
+    async fn fill(&self, count: u32) -> Result<()> {
+        for n in 1..=count {
+            self.deliver(&format!("Subject: s{n}\r\n\r\nbody number {n}.\r\n")).await?;
+        }
+        Ok(())
+    }
+
+    async fn open(&self, name: &str) -> Result<View> {
+        Ok(self.mail.open(self.account, &MailboxName::parse(name)?, Access::ReadWrite).await?)
+    }
+
+    async fn create(&self, name: &str) -> Result<MailboxId> {
+        Ok(self.mail.create(self.account, &MailboxName::parse(name)?, Role::None).await?)
+    }
+
+    async fn flag(&self, view: &mut View, uids: &[u32], flags: Flags) -> Result<Vec<Stored>> {
+        let set: UidSet = uids.iter().copied().collect();
+        let chunk = set.chunks().next().context("some")?;
+        let change = FlagChange { op: FlagOp::Add, flags, keywords: Vec::new() };
+        Ok(self.mail.store_flags(view, &chunk, &change).await?)
+    }
+
+    async fn sql(&self, sql: &str) -> Result<()> {
+        Ok(self.database.client().await?.batch_execute(sql).await?)
+    }
+
+    async fn all_is_well(self) -> Result<()> {
+        self.database.check(Some(self.blobs.as_ref())).await
+    }
+}
+
+fn set(uids: &[u32]) -> UidSet {
+    uids.iter().copied().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_views_see_each_others_changes() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(5).await?;
+    let mut one = bench.open(INBOX).await?;
+    assert_eq!((one.exists(), one.recent(), one.first_unseen()), (5, 5, Some(1)));
+    let mut two = bench.open(INBOX).await?;
+    assert_eq!(two.recent(), 0, "told to the first");
+    let stored = bench.flag(&mut one, &[2, 3], Flags::SEEN.with(Flags::DELETED)).await?;
+    assert!(stored.iter().all(|row| row.state == StoredState::Changed));
+    assert!(bench.mail.sync(&mut one).await?.updated.is_empty(), "answered for");
+    assert_eq!(bench.mail.sync(&mut two).await?.updated, set(&[2, 3]));
+    bench.mail.expunge(&two, Some(&set(&[3, 4]))).await?;
+    bench.deliver("Subject: new\r\n\r\n").await?;
+    for view in [&mut one, &mut two] {
+        let changes = bench.mail.sync(view).await?;
+        assert!(changes.appeared && changes.vanished);
+        assert_eq!(view.exists(), 6);
+        assert_eq!(view.take_vanished(), [3]);
+        assert_eq!((view.exists(), view.number(6), view.uidnext()), (5, Some(5), 7));
+    }
+    bench.mail.close(one).await;
+    assert_eq!(bench.open(INBOX).await?.recent(), 0, "told to one of them");
+    bench.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn below_the_floor_and_after_a_restore_views_are_compared() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(6).await?;
+    let mut view = bench.open(INBOX).await?;
+    let mut other = bench.open(INBOX).await?;
+    bench.flag(&mut other, &[1], Flags::FLAGGED).await?;
+    bench.flag(&mut other, &[2, 3], Flags::DELETED).await?;
+    bench.mail.expunge(&other, None).await?;
+    bench.fill(1).await?;
+    bench.sql("UPDATE account_state SET change_floor = modseq").await?;
+    let changes = bench.mail.sync(&mut view).await?;
+    assert_eq!(changes.updated, set(&[1]));
+    assert_eq!((view.vanished().clone(), view.exists()), (set(&[2, 3]), 7));
+    assert!(changes.appeared && changes.vanished && !changes.gone);
+    assert_eq!(bench.mail.sync(&mut view).await?.updated, UidSet::default(), "caught up");
+    bench.sql("UPDATE account_state SET change_floor = 0").await?;
+    // As if the database had been set back: the view knows of changes that never happened.
+    let before = view.modseq();
+    bench.sql("UPDATE account_state SET modseq = modseq - 1").await?;
+    let changes = bench.mail.sync(&mut view).await?;
+    assert_eq!(changes.updated, set(&[1, 4, 5, 6, 7]), "nothing that was told counts");
+    assert_eq!(view.modseq(), ModSeq(before.0 - 1));
+    bench.sql("UPDATE account_state SET modseq = modseq + 1").await?;
+    bench.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_mailbox_empties_its_views_and_is_purged() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(3).await?;
+    let target = bench.create("Old/Things").await?;
+    let inbox = bench.open(INBOX).await?;
+    bench.mail.copy(&inbox, &inbox.all(), target).await?;
+    let mut view = bench.open("Old/Things").await?;
+    let name = |text| MailboxName::parse(text);
+    assert_eq!(bench.mail.delete(bench.account, &name("Old")?).await, Err(MailError::HasChildren));
+    bench.mail.delete(bench.account, &name("Old/Things")?).await?;
+    let changes = bench.mail.sync(&mut view).await?;
+    assert!(changes.gone && changes.vanished);
+    assert_eq!(view.take_vanished(), [1, 1, 1]);
+    assert_eq!(bench.mail.copy(&inbox, &set(&[1]), target).await, Err(MailError::NoTarget));
+    assert_eq!(bench.mail.target(&inbox, &name("Nowhere")?).await, Err(MailError::NoTarget));
+    let me = Incarnation::new();
+    while purge::round(&bench.store, me).await? {}
+    assert_eq!(store::mailbox::mailbox_to_purge(&bench.store).await?, None);
+    assert!(!purge::round(&bench.store, Incarnation::new()).await?, "the lease is taken");
+    assert_eq!(bench.open(INBOX).await?.exists(), 3, "the originals stay");
+    bench.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_account_is_purged_later() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(3).await?;
+    account_remove(&bench.store, "anna@test.example").await?;
+    let me = Incarnation::new();
+    while purge::round(&bench.store, me).await? {}
+    let client = bench.database.client().await?;
+    let count = async |table: &str| -> Result<i64> {
+        let sql = format!("SELECT count(*) FROM {table}");
+        Ok(client.query_one(&sql, &[]).await?.get(0))
+    };
+    assert_eq!(count("account").await?, 1, "a delivery may still be under way");
+    bench.sql("UPDATE account SET removed_at = now() - interval '1 hour'").await?;
+    while purge::round(&bench.store, me).await? {}
+    for table in [
+        "account",
+        "account_state",
+        "mailbox",
+        "mailbox_message",
+        "message",
+        "change",
+        "subscription",
+    ] {
+        assert_eq!(count(table).await?, 0, "{table}");
+    }
+    bench.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moves_and_renames() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(4).await?;
+    let target = bench.create("A/B").await?;
+    let mut view = bench.open(INBOX).await?;
+    let chunk = set(&[2, 3]).chunks().next().context("some")?;
+    let moved = bench.mail.move_chunk(&view, &chunk, target).await?;
+    let pairs: Vec<_> = moved.pairs.iter().map(|(from, to)| (from.0, to.0)).collect();
+    assert_eq!(pairs, [(2, 1), (3, 2)]);
+    bench.mail.sync(&mut view).await?;
+    assert_eq!(view.take_vanished(), [2, 2]);
+    let name = |text| MailboxName::parse(text);
+    let rename = async |from, to| bench.mail.rename(bench.account, &name(from)?, &name(to)?).await;
+    assert!(matches!(rename("A", "A/B/C").await, Err(MailError::Cannot(_))));
+    assert_eq!(rename("A", "Sent").await, Err(MailError::Exists));
+    assert_eq!(rename("Nowhere", "X").await, Err(MailError::NoMailbox));
+    let deep = "x/".repeat(19) + "y";
+    assert!(matches!(rename("A", &deep).await, Err(MailError::Name(_))), "A/B would be too deep");
+    rename("A", "Z").await?;
+    assert_eq!(bench.open("Z/B").await?.exists(), 2);
+    rename(INBOX, "Saved").await?;
+    assert_eq!((bench.open(INBOX).await?.exists(), bench.open("Saved").await?.exists()), (0, 2));
+    assert!(matches!(
+        bench.mail.delete(bench.account, &name("inbox")?).await,
+        Err(MailError::Cannot(_))
+    ));
+    assert_eq!(
+        bench.mail.create(bench.account, &name("Drafts2")?, Role::Drafts).await,
+        Err(MailError::UseTaken)
+    );
+    bench.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_searches() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(30).await?;
+    let (odd, _) = bench
+        .deliver("Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nX-Odd: Strange Thing\r\n\r\nhallo\r\n")
+        .await?;
+    let long = "Z".repeat(300_000) + "nadel";
+    let (large, _) = bench.deliver(&format!("Subject: large\r\n\r\n{long}\r\n")).await?;
+    let mut view = bench.open(INBOX).await?;
+    bench.flag(&mut view, &[3, 5, 7, 8], Flags::DELETED).await?;
+    bench.mail.expunge(&view, None).await?;
+    bench.mail.sync(&mut view).await?;
+    view.take_vanished();
+    let mut found = Vec::new();
+    let mut pages = Pages::new(view.target(), view.all());
+    while let Some(rows) = pages.next(&bench.mail).await? {
+        found.extend(rows.iter().map(|row| row.uid.0));
+    }
+    assert_eq!(found, view.all().iter().collect::<Vec<_>>());
+    let search = async |key| bench.mail.search(&view, &Query::new(key)).await;
+    let text = |text: &str| Key::Text(text.into());
+    assert_eq!(search(Key::Header("subject".into(), "grüße".into())).await?, set(&[odd]));
+    assert_eq!(search(Key::Header("x-odd".into(), "strange t".into())).await?, set(&[odd]));
+    assert_eq!(search(text("strange")).await?, set(&[odd]));
+    assert_eq!(search(Key::Body("strange".into())).await?, UidSet::default());
+    assert_eq!(search(Key::Body("ZNADEL".into())).await?, set(&[large]));
+    assert_eq!(search(Key::Body("number 2".into())).await?.len(), 11, "2 and 20 to 29");
+    let not = |key| Key::Not(Box::new(key));
+    assert_eq!(search(not(Key::Body("number".into()))).await?, set(&[odd, large]));
+    assert_eq!(search(Key::Larger(100_000)).await?, set(&[large]));
+    assert_eq!(search(not(Key::Uids(set(&[1])))).await?.len(), 27);
+    bench.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_missing_are_damage_and_expunged_ones_are_not() -> Result<()> {
+    let bench = Bench::new().await?;
+    let (_, key) = bench.deliver("Subject: x\r\n\r\nhello\r\n").await?;
+    let view = bench.open(INBOX).await?;
+    let mut pages = Pages::new(view.target(), view.all());
+    let rows = pages.next(&bench.mail).await?.context("a page")?;
+    let message = bench.mail.messages(bench.account, &rows).await?.remove(0).context("there")?;
+    let body = bench.mail.read(&message, 14..19).await?;
+    assert_eq!((body.len(), body.collect().await?), (5, b"hello".to_vec()));
+    assert_eq!(bench.mail.read(&message, 90..99).await?.collect().await?, b"");
+    let bytes = blob::get_bytes(bench.blobs.as_ref(), &key, 0..21).await?;
+    bench.blobs.delete(&key).await?;
+    let gone = async || bench.mail.read(&message, 0..5).await.err();
+    assert!(matches!(gone().await, Some(MailError::Damaged(_))));
+    bench.sql("UPDATE blob SET state = 1").await?;
+    assert_eq!(gone().await, Some(MailError::Expunged));
+    bench.sql("UPDATE blob SET state = 0").await?;
+    bench.blobs.put(&key, vec![bytes]).await?;
+    bench.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_wakes_the_watchers_of_this_node() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(1).await?;
+    let mut watch = bench.mail.hub().watch(bench.account);
+    let mut view = bench.open(INBOX).await?;
+    bench.flag(&mut view, &[1], Flags::SEEN).await?;
+    assert!(watch.take_changed());
+    bench.flag(&mut view, &[1], Flags::SEEN).await?;
+    assert!(!watch.take_changed(), "nothing changed");
+    bench.create("New").await?;
+    assert!(watch.take_changed());
+    bench.all_is_well().await
+}
