@@ -12,6 +12,7 @@ use load::target::Target;
 use load::{floor, parsers};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Measures what mail costs: CPU of every process involved, latencies, statements and object writes per
@@ -135,7 +136,17 @@ impl Args {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    match run_all().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("postrider-load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_all() -> Result<()> {
     let args = Args::parse();
     let mut report = Report { about: about(&args), rows: Vec::new() };
     if args.does(Scenario::Parsers) {

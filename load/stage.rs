@@ -5,6 +5,7 @@ use crate::target::Target;
 use anyhow::{Context, Result, ensure};
 use blob::SharedBlobStore;
 use directory::{Directory, DirectoryConfig};
+use std::path::Path;
 use std::sync::Arc;
 use store::directory::{AccountAdded, NewAccount, account_add, credential_read};
 use tempfile::TempDir;
@@ -58,10 +59,16 @@ impl Stage {
             ("limits.per_ip".to_owned(), 100_000.into()),
         ];
         if options.blobs == Blobs::Folder {
-            let path = folder.path().display().to_string();
+            let path = folder.path().join("blobs").display().to_string();
             settings.push(("blob".into(), toml::toml! { kind = "folder" }.into()));
             settings.push(("blob.path".into(), path.into()));
         }
+        let tls = net::self_signed(&folder.path().join("tls"), &["mx.test".to_owned()])?;
+        let path = |path: &Path| toml::Value::from(path.display().to_string());
+        let pair = [("certificate", path(&tls.certificate)), ("key", path(&tls.key))];
+        let pair: toml::Table =
+            pair.map(|(name, path)| (name.to_owned(), path)).into_iter().collect();
+        settings.push(("tls.certificates".into(), vec![pair].into()));
         settings.extend(options.settings.iter().cloned());
         let postgres =
             ["max_wal_size=4GB", "shared_buffers=512MB", "jit=off", "max_connections=200"];
@@ -69,6 +76,8 @@ impl Stage {
             PostgresOptions { durable: true, settings: postgres.map(str::to_owned).to_vec() };
         let cluster_options = ClusterOptions { own_postgres: Some(postgres), settings };
         let mut cluster = Cluster::start_with(options.nodes, cluster_options).await?;
+        let fsync = cluster.database.client().await?.query_one("SHOW fsync", &[]).await?;
+        ensure!(fsync.get::<_, String>(0) == "on", "figures without fsync are worth nothing");
         let (addresses, accounts) = make_accounts(&cluster, options.accounts).await?;
         let target = target(&mut cluster, options.blobs, addresses).await?;
         Ok(Self { target: Arc::new(target), accounts, cluster, folder, blobs: options.blobs })
@@ -80,7 +89,7 @@ impl Stage {
     /// Names every invariant that does not hold.
     pub async fn check(&self) -> Result<()> {
         let blobs: SharedBlobStore = match self.blobs {
-            Blobs::Folder => Arc::new(blob::Folder::open(self.folder.path())?),
+            Blobs::Folder => Arc::new(blob::Folder::open(self.folder.path().join("blobs"))?),
             Blobs::S3 => self.cluster.blobs().await,
         };
         self.cluster.database.check(Some(blobs.as_ref())).await

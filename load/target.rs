@@ -44,7 +44,6 @@ struct Sample {
     cpu: Cpu,
     metrics: Metrics,
     wal_bytes: f64,
-    commits: f64,
 }
 
 impl Target {
@@ -91,10 +90,9 @@ impl Target {
     async fn sample(&self) -> Result<Sample> {
         let mut sample = Sample { metrics: Metrics::of(&self.http).await?, ..Default::default() };
         if let Some(database) = &self.database {
-            let sql = "SELECT wal_bytes::float8, (SELECT sum(xact_commit)::float8 \
-                       FROM pg_stat_database) FROM pg_stat_wal";
-            let row = database.query_one(sql, &[]).await.context("pg_stat_wal")?;
-            (sample.wal_bytes, sample.commits) = (row.get(0), row.get(1));
+            // The position itself: statistics come late.
+            let sql = "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8";
+            sample.wal_bytes = database.query_one(sql, &[]).await.context("WAL")?.get(0);
         }
         sample.cpu = self.groups.cpu();
         Ok(sample)
@@ -159,7 +157,6 @@ impl<'a> Meter<'a> {
             }
         }
         if self.target.database.is_some() {
-            row.more.insert("commits".into(), each(after.commits, self.before.commits));
             row.more
                 .insert("WAL KiB".into(), each(after.wal_bytes, self.before.wal_bytes) / 1024.0);
         }
