@@ -39,10 +39,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 use store::account::Change;
-use types::MessageId;
+use types::{MailboxId, MessageId};
 
 /// Octets of decoded structures that a node remembers.
 const STRUCTURE_CACHE: u64 = 64 * 1024 * 1024;
+/// Octets of UID runs of large mailboxes that a node remembers.
+const SNAPSHOT_CACHE: u64 = 8 * 1024 * 1024;
 /// How often a write is tried while the account is locked by another one.
 const LOCK_TRIES: u32 = 4;
 
@@ -55,6 +57,8 @@ pub struct Mail {
     budget: MemoryBudget,
     /// What never changes may be remembered. Message ids are the same thing in every account.
     messages: moka::sync::Cache<MessageId, Arc<Message>>,
+    /// Large mailboxes as they were when somebody last opened or left them.
+    snapshots: moka::sync::Cache<MailboxId, Arc<view::Snapshot>>,
 }
 
 impl Mail {
@@ -65,7 +69,11 @@ impl Mail {
             .max_capacity(STRUCTURE_CACHE)
             .weigher(|_, message: &Arc<Message>| message.weight())
             .build();
-        Self { store, blob, hub, budget, messages }
+        let snapshots = moka::sync::Cache::builder()
+            .max_capacity(SNAPSHOT_CACHE)
+            .weigher(|_, snapshot: &Arc<view::Snapshot>| snapshot.weight())
+            .build();
+        Self { store, blob, hub, budget, messages, snapshots }
     }
 
     /// Who wakes this node's sessions.

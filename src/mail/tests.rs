@@ -9,7 +9,7 @@ use message::Scanner;
 use store::account::{Delivery, DeliverySet, NewBlob, Outcome, deliver};
 use store::directory::{AccountAdded, NewAccount, account_add, account_remove, domain_add};
 use testkit::{Database, Postgres};
-use types::{AccountId, BlobId, Flags, Incarnation, MailboxId, ModSeq};
+use types::{AccountId, BlobId, Flags, Incarnation, ModSeq};
 
 const INBOX: &str = "INBOX";
 
@@ -330,4 +330,34 @@ async fn a_commit_wakes_the_watchers_of_this_node() -> Result<()> {
     bench.create("New").await?;
     assert!(watch.take_changed());
     bench.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_mailbox_is_remembered_and_caught_up_with() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench
+        .sql(
+            "INSERT INTO mailbox_message (account_id, mailbox_id, uid, flags, modseq, message_id, \
+                 thread_id, received_at, saved_at, size) \
+             SELECT account_id, id, g, 1, 1, gen_random_uuid(), gen_random_uuid(), now(), now(), 9 \
+             FROM mailbox, generate_series(1, 3000) g WHERE name = 'INBOX'; \
+             UPDATE mailbox SET uidnext = 3001, total = 3000, size = 27000 WHERE name = 'INBOX'",
+        )
+        .await?;
+    let first = bench.open(INBOX).await?;
+    assert_eq!((first.exists(), first.recent()), (3_000, 3_000));
+    assert_eq!(bench.mail.snapshots.iter().count(), 1);
+    let mut other = bench.open(INBOX).await?;
+    bench.flag(&mut other, &[5, 6], Flags::DELETED).await?;
+    bench.mail.expunge(&other, None).await?;
+    bench.deliver("Subject: new\r\n\r\n").await?;
+    let second = bench.open(INBOX).await?;
+    let wanted = UidSet::from_ranges([1..=4, 7..=3001]);
+    assert_eq!((second.all(), second.uidnext(), second.recent()), (wanted.clone(), 3_002, 1));
+    assert_eq!(second.number(7), Some(5));
+    bench.sql("UPDATE account_state SET change_floor = modseq").await?;
+    bench.mail.close(first).await;
+    let third = bench.open(INBOX).await?;
+    assert_eq!((third.all(), third.recent()), (wanted, 0));
+    Ok(())
 }

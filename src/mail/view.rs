@@ -18,6 +18,7 @@ use crate::name::MailboxName;
 use crate::uids::{Numbers, UidSet};
 use crate::{Mail, MailError};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use store::message::{ChangeLog, ChangeRow};
 use types::{AccountId, ModSeq, Uid};
 
@@ -26,6 +27,9 @@ const LOG_PAGE: u32 = 500;
 /// Larger mailboxes are not searched for their first unseen message and their keywords at SELECT: both are
 /// hints that no client needs, and the search reads every row.
 const SURVEY_LIMIT: u32 = 200_000;
+
+/// Smaller mailboxes are counted again each time they are opened.
+const REMEMBER_FROM: u32 = 2_000;
 
 /// How a mailbox is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +74,42 @@ pub struct Changes {
     pub gone: bool,
 }
 
+/// The messages of a mailbox at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    uids: UidSet,
+    next: u32,
+    modseq: ModSeq,
+}
+
+impl Snapshot {
+    /// Octets of memory, about.
+    pub(crate) fn weight(&self) -> u32 {
+        u32::try_from(self.uids.runs().len() * 8 + 128).unwrap_or(u32::MAX)
+    }
+}
+
 impl View {
+    fn new(account: AccountId, access: Access, opened: Mailbox, snapshot: Snapshot) -> Self {
+        let numbers = Numbers::new(&snapshot.uids);
+        let above = numbers.last_uid().map_or(1, |last| last + 1);
+        Self {
+            target: Target { account, mailbox: opened.id },
+            access,
+            recent_from: opened.recent_uid.0,
+            // A remembered snapshot stands at its own time; what came since is in the log.
+            next: snapshot.next.max(above),
+            opened,
+            numbers,
+            vanished: UidSet::default(),
+            modseq: snapshot.modseq,
+            own: Vec::new(),
+            claim_recent: false,
+            first_unseen: None,
+            keywords: Vec::new(),
+        }
+    }
+
     /// Which mailbox.
     #[must_use]
     pub fn target(&self) -> Target {
@@ -201,11 +240,17 @@ impl View {
 
     /// Moves along one page of the change log.
     fn apply(&mut self, log: &[ChangeRow], up_to: ModSeq, changes: &mut Changes) {
+        self.modseq = up_to;
+        let own = std::mem::take(&mut self.own);
+        self.own = own.iter().copied().filter(|modseq| *modseq > up_to).collect();
+        if log.is_empty() {
+            return;
+        }
         let (mut created, mut updated, mut destroyed) = (Vec::new(), Vec::new(), Vec::new());
         for row in log {
             match row.op {
                 1 => created.extend_from_slice(&row.uids),
-                2 if !self.own.contains(&row.modseq) => updated.extend_from_slice(&row.uids),
+                2 if !own.contains(&row.modseq) => updated.extend_from_slice(&row.uids),
                 2 => {}
                 _ => destroyed.extend_from_slice(&row.uids),
             }
@@ -221,8 +266,6 @@ impl View {
         let updated: UidSet = updated.into_iter().collect();
         let told = before.difference(&self.vanished);
         changes.updated = changes.updated.union(&updated).intersection(&told);
-        self.modseq = up_to;
-        self.own.retain(|modseq| *modseq > up_to);
     }
 
     fn append(&mut self, new: &UidSet, changes: &mut Changes) {
@@ -265,29 +308,60 @@ impl Mail {
         let modseqs = store::mailbox::account_modseqs(&self.store, &[account]).await?;
         let modseq = modseqs.first().ok_or(MailError::NoAccount)?.1;
         let opened = self.mailbox(account, name).await?;
-        let target = Target { account, mailbox: opened.id };
-        let runs = store::message::uid_runs(&self.store, account, opened.id).await?;
-        let numbers = Numbers::new(&UidSet::from_ranges(runs));
-        let next = opened.uidnext.0.max(numbers.last_uid().map_or(1, |last| last + 1));
-        let mut view = View {
-            target,
-            access,
-            recent_from: opened.recent_uid.0,
-            opened,
-            numbers,
-            vanished: UidSet::default(),
-            next,
-            modseq,
-            own: Vec::new(),
-            claim_recent: false,
-            first_unseen: None,
-            keywords: Vec::new(),
+        let mut view = match self.remembered(account, access, &opened).await? {
+            Some(view) => view,
+            None => self.counted(account, access, opened, modseq).await?,
         };
+        self.remember(&view);
+        let (target, next) = (view.target, view.next);
         if access == Access::ReadWrite && view.recent_from < next {
             view.recent_from = self.claim(&target, next).await?;
         }
         self.survey(&mut view).await?;
         Ok(view)
+    }
+
+    /// The mailbox as it is, read from its rows.
+    async fn counted(
+        &self,
+        account: AccountId,
+        access: Access,
+        opened: Mailbox,
+        modseq: ModSeq,
+    ) -> Result<View, MailError> {
+        let runs = store::message::uid_runs(&self.store, account, opened.id).await?;
+        let (uids, next) = (UidSet::from_ranges(runs), opened.uidnext.0);
+        Ok(View::new(account, access, opened, Snapshot { uids, next, modseq }))
+    }
+
+    /// The mailbox as this node last knew it, and what the log says since: for a large one that is much
+    /// cheaper than counting it again.
+    async fn remembered(
+        &self,
+        account: AccountId,
+        access: Access,
+        opened: &Mailbox,
+    ) -> Result<Option<View>, MailError> {
+        let Some(snapshot) = self.snapshots.get(&opened.id) else { return Ok(None) };
+        let mut view = View::new(account, access, opened.clone(), snapshot.as_ref().clone());
+        let mut changes = Changes::default();
+        if self.follow(&mut view, &mut changes).await?.is_some() {
+            return Ok(None);
+        }
+        if changes.gone {
+            return Err(MailError::NoMailbox);
+        }
+        view.take_vanished();
+        view.claim_recent = false;
+        Ok(Some(view))
+    }
+
+    fn remember(&self, view: &View) {
+        if view.exists() >= REMEMBER_FROM {
+            let uids = view.numbers.set().difference(&view.vanished);
+            let snapshot = Snapshot { uids, next: view.next, modseq: view.modseq };
+            self.snapshots.insert(view.opened.id, Arc::new(snapshot));
+        }
     }
 
     async fn claim(&self, target: &Target, next: u32) -> Result<u32, MailError> {
@@ -318,8 +392,20 @@ impl Mail {
     /// # Errors
     /// [`MailError::Busy`], [`MailError::Unavailable`]; the view is then as far as it came.
     pub async fn sync(&self, view: &mut View) -> Result<Changes, MailError> {
-        let Target { account, mailbox } = view.target;
         let mut changes = Changes { vanished: !view.vanished.is_empty(), ..Changes::default() };
+        if let Some(log) = self.follow(view, &mut changes).await? {
+            self.resync(view, &log, &mut changes).await?;
+        }
+        Ok(changes)
+    }
+
+    /// Follows the log to its end. `Some`: it does not lead from where the view stands to there.
+    async fn follow(
+        &self,
+        view: &mut View,
+        changes: &mut Changes,
+    ) -> Result<Option<ChangeLog>, MailError> {
+        let Target { account, mailbox } = view.target;
         loop {
             let log =
                 store::message::change_log(&self.store, account, mailbox, view.modseq, LOG_PAGE);
@@ -327,17 +413,16 @@ impl Mail {
                 Some(log) if log.live => log,
                 _ => {
                     changes.gone = true;
-                    view.compare(&UidSet::default(), &mut changes);
-                    return Ok(changes);
+                    view.compare(&UidSet::default(), changes);
+                    return Ok(None);
                 }
             };
             if view.modseq < log.floor || log.modseq < view.modseq {
-                self.resync(view, &log, &mut changes).await?;
-                return Ok(changes);
+                return Ok(Some(log));
             }
-            view.apply(&log.changes, log.modseq, &mut changes);
+            view.apply(&log.changes, log.modseq, changes);
             if log.complete {
-                return Ok(changes);
+                return Ok(None);
             }
         }
     }
@@ -371,6 +456,7 @@ impl Mail {
 
     /// Leaves a mailbox: what came in meanwhile was told to be recent here, so it is not in the next session.
     pub async fn close(&self, view: View) {
+        self.remember(&view);
         if view.claim_recent
             && let Err(error) = self.claim(&view.target, view.next).await
         {

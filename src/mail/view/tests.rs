@@ -4,35 +4,24 @@ use proptest::prelude::*;
 use types::UidValidity;
 
 fn view(uids: &[u32], modseq: u64) -> View {
-    let numbers = Numbers::new(&uids.iter().copied().collect());
-    let next = numbers.last_uid().map_or(1, |last| last + 1);
-    View {
-        target: Target { account: AccountId(1), mailbox: types::MailboxId::new() },
-        access: Access::ReadWrite,
-        opened: Mailbox {
-            id: types::MailboxId::new(),
-            name: "INBOX".into(),
-            role: Role::Inbox,
-            uidvalidity: UidValidity(1),
-            uidnext: Uid(next),
-            highest_modseq: ModSeq(modseq),
-            total: 0,
-            unseen: 0,
-            deleted: 0,
-            recent: 0,
-            size: 0,
-            recent_uid: Uid(1),
-        },
-        numbers,
-        vanished: UidSet::default(),
-        next,
-        modseq: ModSeq(modseq),
-        own: Vec::new(),
-        recent_from: next,
-        claim_recent: false,
-        first_unseen: None,
-        keywords: Vec::new(),
-    }
+    let uids: UidSet = uids.iter().copied().collect();
+    let next = uids.runs().last().map_or(1, |run| run.end() + 1);
+    let mailbox = Mailbox {
+        id: types::MailboxId::new(),
+        name: "INBOX".into(),
+        role: Role::Inbox,
+        uidvalidity: UidValidity(1),
+        uidnext: Uid(next),
+        highest_modseq: ModSeq(modseq),
+        total: 0,
+        unseen: 0,
+        deleted: 0,
+        recent: 0,
+        size: 0,
+        recent_uid: Uid(next),
+    };
+    let snapshot = Snapshot { uids, next, modseq: ModSeq(modseq) };
+    View::new(AccountId(1), Access::ReadWrite, mailbox, snapshot)
 }
 
 /// A mailbox as its owner thinks of it.
