@@ -3,10 +3,12 @@
 //! Floor 0: no I/O, no clock, no randomness except the making of UUIDv7 ids.
 
 mod address;
+mod destination;
 mod flags;
 mod ids;
 
 pub use address::{AddressError, EmailAddress};
+pub use destination::Destination;
 pub use flags::{Flags, KeywordError, check_keyword};
 pub use ids::{
     AccountId, BlobId, DomainId, IdError, Incarnation, MailboxId, MessageId, ModSeq, QueueId,
