@@ -109,7 +109,7 @@ impl Resolve for Zone {
 
     async fn addresses(&self, host: &str, port: u16) -> Result<Addresses, ResolveError> {
         self.ask(host).await;
-        if let Some(ip) = literal(host) {
+        if let Some(ip) = literal(host).or_else(|| host.parse().ok()) {
             return Ok(Addresses { list: vec![SocketAddr::new(ip, port)], secure: false });
         }
         let tables = self.tables();

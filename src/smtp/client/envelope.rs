@@ -78,7 +78,9 @@ impl Envelope {
         if let Some(path) = &self.reverse_path {
             writable(path)?;
         }
-        if self.require_tls && !(tls && server.require_tls) {
+        // A report about such a message may go without (RFC 8689 §4.2.1: "for which the MAIL FROM
+        // return-path is not empty").
+        if self.require_tls && self.reverse_path.is_some() && !(tls && server.require_tls) {
             return Err(CannotSend::RequireTls);
         }
         if let Some(limit) = server.size.filter(|limit| self.size > *limit) {
@@ -116,7 +118,7 @@ impl Envelope {
         if server.utf8 && (self.wants_utf8() || recipients_utf8()) {
             line.push_str(" SMTPUTF8");
         }
-        if self.require_tls {
+        if self.require_tls && server.require_tls {
             line.push_str(" REQUIRETLS");
         }
         if server.dsn {
@@ -310,6 +312,8 @@ mod tests {
         assert_eq!(check(&sender, |s| s.utf8 = false), Err(CannotSend::Utf8));
         assert_eq!(check(&tls, |s| s.require_tls = false), Err(CannotSend::RequireTls));
         assert_eq!(tls.check(&all, false), Err(CannotSend::RequireTls));
+        let report = Envelope { reverse_path: None, ..tls };
+        assert_eq!(report.check(&Capabilities::default(), false), Ok(()));
         assert_eq!(check(&base, |s| s.size = Some(99)), Err(CannotSend::TooBig { limit: 99 }));
         assert_eq!(check(&base, |s| s.size = Some(100)), Ok(()));
         let nobody = Envelope { recipients: Vec::new(), ..base };

@@ -321,7 +321,15 @@ async fn say(wire: &mut Buffered, text: &str) -> io::Result<bool> {
 async fn act(wire: &mut Buffered, effect: Effect, right: &str) -> io::Result<bool> {
     match effect {
         Effect::Reply(text) => say(wire, &text).await,
-        Effect::ReplyAndClose(text) => say(wire, &text).await.map(|_| false),
+        Effect::ReplyAndClose(text) => {
+            say(wire, &text).await?;
+            // A reset would take the reply with it: close in order and let the client finish.
+            wire.shutdown().await?;
+            let mut nowhere = tokio::io::sink();
+            let rest = tokio::io::copy(wire, &mut nowhere);
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), rest).await;
+            Ok(false)
+        }
         Effect::Delay(delay) => {
             tokio::time::sleep(delay).await;
             say(wire, right).await

@@ -1,0 +1,90 @@
+//! The outbound attempt: one message to one destination, over a connection that may carry many.
+//!
+//! Who calls it decides what to send and when; here is only *how*: [`Delivery::plan`] finds the hosts (and so
+//! the site, whose limits the caller knows), a [`Courier`] holds at most one connection and the caller's
+//! permit for it, [`Courier::carry`] runs one attempt and says what became of every recipient. What each
+//! failure *means* is decided in one module, [`outcome`], by a table.
+//!
+//! * A recipient's fate is told ([`Watch::known`]) as soon as it is known; a remote 250 is a fact.
+//! * Right before the end of a message [`Watch::fence`] is asked; no means the connection is dropped, and
+//!   nothing has happened.
+//! * Sees no store, no blob, no coordinator: the content comes from a [`Content`], by range. At most 256 KiB
+//!   of it are in memory, so much output and one reply per connection, a bounded number of idle connections.
+//! * An address is connected to only if it is outside this machine, unless an operator named it.
+
+mod attempt;
+mod config;
+mod connection;
+mod content;
+mod courier;
+mod dial;
+mod idle;
+mod job;
+pub mod outcome;
+mod plan;
+mod tls;
+
+pub use config::{DeliveryConfig, Source};
+pub use content::{Content, ContentError, Held};
+pub use courier::{Courier, Permit};
+pub use job::{Mailing, Report, Watch};
+pub use outcome::{Fate, Outcome, Signal};
+pub use plan::{Hop, Plan, Route, TlsPolicy};
+pub use tls::TlsSeen;
+
+use idle::Idle;
+use resolve::Resolve;
+use std::sync::Arc;
+use tls::TlsConfigs;
+
+/// Sends mail. Cheap to clone.
+#[derive(Clone)]
+pub struct Delivery {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    config: DeliveryConfig,
+    resolver: Arc<dyn Resolve>,
+    tls: TlsConfigs,
+    idle: Idle,
+}
+
+impl Delivery {
+    /// With these settings and this resolver.
+    ///
+    /// # Errors
+    /// One line for the operator.
+    pub fn new(config: DeliveryConfig, resolver: Arc<dyn Resolve>) -> Result<Self, String> {
+        let tls = TlsConfigs::new(config.ca_file.as_deref())?;
+        let idle = Idle::new(config.idle_connections, config.idle_ms);
+        Ok(Self { inner: Arc::new(Inner { config, resolver, tls, idle }) })
+    }
+
+    /// A courier with a connection that waits for more mail to this plan's site, if there is one.
+    #[must_use]
+    pub fn idle_courier(&self, plan: &Plan) -> Option<Courier> {
+        let parked = self.inner.idle.take(&plan.key())?;
+        Some(Courier::resume(Arc::clone(&self.inner), plan.clone(), parked))
+    }
+
+    /// A courier without a connection. It holds `permit` until it is closed, parked connections included.
+    #[must_use]
+    pub fn courier(&self, plan: &Plan, permit: Option<Permit>) -> Courier {
+        Courier::new(Arc::clone(&self.inner), plan.clone(), permit)
+    }
+
+    /// How many connections wait for more mail.
+    #[must_use]
+    pub fn idle_connections(&self) -> usize {
+        self.inner.idle.len()
+    }
+
+    /// Closes the connections that wait; those at work are not touched.
+    pub async fn close_idle(&self) {
+        self.inner.idle.close_all().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! Where a destination's mail goes and under which conditions.
+
+use crate::config::DeliveryConfig;
+use crate::outcome::{self, Meaning};
+use crate::{Delivery, Inner};
+use resolve::{Exchange, MailHosts, SiteKey};
+use smtp::client::{Credentials, Protocol};
+use std::sync::Arc;
+
+/// The next hop.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Hop {
+    /// What DNS says.
+    Mx,
+    /// This host, whatever DNS says of the domain.
+    Relay {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+}
+
+/// What is wanted of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TlsPolicy {
+    /// In the clear.
+    Never,
+    /// Encrypted if it can be, by whoever answers (RFC 7435). TLSA records that DNSSEC vouches for raise
+    /// this to authenticated (RFC 7672).
+    #[default]
+    Opportunistic,
+    /// STARTTLS or not at all.
+    StartTls {
+        /// Whether the certificate must be the host's.
+        verify: bool,
+    },
+    /// TLS from the first octet.
+    Implicit {
+        /// Whether the certificate must be the host's.
+        verify: bool,
+    },
+}
+
+/// How mail for some destinations leaves. An operator's, or the default.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// Next hop.
+    pub hop: Hop,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// TLS.
+    pub tls: TlsPolicy,
+    /// Who we are there.
+    pub credentials: Option<Credentials>,
+}
+
+impl Default for Route {
+    fn default() -> Self {
+        Self {
+            hop: Hop::Mx,
+            protocol: Protocol::Smtp,
+            tls: TlsPolicy::Opportunistic,
+            credentials: None,
+        }
+    }
+}
+
+impl Route {
+    pub(crate) fn is_relay(&self) -> bool {
+        matches!(self.hop, Hop::Relay { .. })
+    }
+}
+
+/// A destination's hosts, looked up.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    domain: Arc<str>,
+    route: Arc<Route>,
+    hosts: Arc<MailHosts>,
+    site: SiteKey,
+}
+
+/// What connections must have in common to carry each other's mail.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    site: SiteKey,
+    route: Arc<Route>,
+    /// Hosts that DNSSEC vouches for may demand more of a connection (RFC 7672).
+    secure: bool,
+}
+
+impl Plan {
+    /// The site, for limits: the set of MX hosts, or the relay.
+    #[must_use]
+    pub fn site(&self) -> &SiteKey {
+        &self.site
+    }
+
+    /// The recipients' domain.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    pub(crate) fn route(&self) -> &Route {
+        &self.route
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        Key {
+            site: self.site.clone(),
+            route: Arc::clone(&self.route),
+            secure: self.hosts.is_secure(),
+        }
+    }
+
+    /// The hosts in the order of this attempt.
+    pub(crate) fn order(&self, seed: u64) -> Vec<Exchange> {
+        self.hosts.order(seed)
+    }
+
+    /// Whether DNSSEC vouches for the hosts.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.hosts.is_secure()
+    }
+
+    /// The port of a host.
+    pub(crate) fn port(&self, config: &DeliveryConfig) -> u16 {
+        match self.route.hop {
+            Hop::Mx => config.port,
+            Hop::Relay { port, .. } => port,
+        }
+    }
+}
+
+impl Delivery {
+    /// Finds the hosts of a domain (A-labels, or an address literal).
+    ///
+    /// # Errors
+    /// What it means for every recipient there that it cannot be done.
+    pub async fn plan(&self, domain: &str, route: &Arc<Route>) -> Result<Plan, Meaning> {
+        let (hosts, site) = match &route.hop {
+            Hop::Relay { host, port } => {
+                let protocol = if route.protocol == Protocol::Lmtp { "lmtp" } else { "smtp" };
+                let site = SiteKey::named(format!("{protocol}://{host}:{port}"));
+                (MailHosts::single(host.as_str()), site)
+            }
+            Hop::Mx => {
+                let hosts = hosts_of(&self.inner, domain).await?;
+                let site = hosts.site();
+                (hosts, site)
+            }
+        };
+        Ok(Plan { domain: domain.into(), route: Arc::clone(route), hosts: Arc::new(hosts), site })
+    }
+}
+
+async fn hosts_of(inner: &Inner, domain: &str) -> Result<MailHosts, Meaning> {
+    let found = inner.resolver.mail_hosts(domain).await;
+    let hosts = found.map_err(|error| outcome::of_domain(&error))?;
+    hosts.beyond(&inner.config.our_names()).map_err(outcome::of_loop)
+}
