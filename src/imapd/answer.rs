@@ -2,7 +2,7 @@
 
 use imap::{Code, NumberSet, Session, Status};
 use ingest::{AppendError, IngestError};
-use mail::MailError;
+use mail::{MailError, NameError};
 use std::borrow::Cow;
 use std::io;
 
@@ -107,6 +107,14 @@ impl Answer {
     }
 }
 
+fn name_error(error: NameError) -> &'static str {
+    match error {
+        NameError::Empty => "A level of a mailbox name is empty",
+        NameError::Length => "The mailbox name is too long or too deep",
+        NameError::Character => "The mailbox name holds a character that is not allowed",
+    }
+}
+
 const UNAVAILABLE: &str = "Temporarily not possible, try again later";
 const UNKNOWN: &str = "It is not known whether this was done: look before trying again";
 const BUG: &str = "Internal error, it was logged";
@@ -124,7 +132,7 @@ impl From<MailError> for Answer {
                 tracing::warn!(%why, "the outcome of a command is unknown");
                 Self::no(Code::Unavailable, UNKNOWN)
             }
-            MailError::Name(error) => Self::no(Code::Cannot, error.to_string()),
+            MailError::Name(error) => Self::no(Code::Cannot, name_error(error)),
             MailError::NoMailbox => Self::no(Code::NonExistent, "No such mailbox"),
             MailError::NoTarget => Self::no(Code::TryCreate, "No such mailbox"),
             MailError::Exists => Self::no(Code::AlreadyExists, "The mailbox exists already"),

@@ -65,11 +65,7 @@ impl Client {
     async fn judge(&mut self, result: Result<Login, AuthFailure>) {
         self.pending = None;
         let verdict = match result {
-            Ok(login) => {
-                tracing::info!(peer = %self.peer, user = %login.address, "logged in");
-                self.login = Some(login);
-                AuthVerdict::Ok
-            }
+            Ok(login) => self.admit(login),
             Err(failure) => {
                 self.failures += 1;
                 let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(10).saturating_sub(1));
@@ -78,6 +74,21 @@ impl Client {
             }
         };
         self.machine.auth_verdict(verdict);
+    }
+}
+
+impl Client {
+    /// Lets somebody in who proved who they are, if their account has a place left.
+    fn admit(&mut self, login: Login) -> AuthVerdict {
+        let most = self.shared.config.sessions_per_account;
+        self.seat = self.shared.seats.take(login.account, most);
+        if self.seat.is_none() {
+            tracing::warn!(user = %login.address, most, "too many sessions of one account");
+            return AuthVerdict::Busy;
+        }
+        tracing::info!(peer = %self.peer, user = %login.address, "logged in");
+        self.login = Some(login);
+        AuthVerdict::Ok
     }
 }
 

@@ -14,6 +14,7 @@ use crate::Shared;
 use crate::answer::{Answer, Stop};
 use crate::auth::Pending;
 use crate::cmd::append::Upload;
+use crate::seats::Seat;
 use crate::selected::Selected;
 use crate::update::Look;
 use crate::wire::{Wire, shrink};
@@ -21,6 +22,7 @@ use directory::Login;
 use imap::{Command, Event, Session, State};
 use mail::UidSet;
 use net::{Goodbye, Stream};
+use rand::Rng;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -40,6 +42,7 @@ pub(crate) struct Client {
     pub(crate) wire: Wire,
     pub(crate) peer: SocketAddr,
     pub(crate) login: Option<Login>,
+    pub(crate) seat: Option<Seat>,
     pub(crate) pending: Option<Pending>,
     pub(crate) failures: u32,
     pub(crate) selected: Option<Selected>,
@@ -81,6 +84,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool,
         wire,
         peer,
         login: None,
+        seat: None,
         pending: None,
         failures: 0,
         selected: None,
@@ -182,12 +186,14 @@ impl Client {
             }
         };
         let keepalive = self.shared.config.keepalive();
+        // Spread, so that a PostgreSQL that is back does not meet everybody at once.
+        let retry = RETRY.mul_f64(rand::rng().random_range(0.5..=1.5));
         tokio::select! {
             biased;
             read = self.wire.receive(self.machine.input()) => Ok(Woken::Octets(read?)),
             () = goodbye, if !leaving => Ok(Woken::Goodbye),
             () = changed, if watched => Ok(Woken::Changed),
-            () = tokio::time::sleep(RETRY), if behind => Ok(Woken::Changed),
+            () = tokio::time::sleep(retry), if behind => Ok(Woken::Changed),
             () = tokio::time::sleep(keepalive), if idle => Ok(Woken::Keepalive),
             () = tokio::time::sleep_until(silence) => Ok(Woken::Silence),
         }
@@ -221,6 +227,8 @@ impl Client {
                     selected.saved = UidSet::default();
                 }
             }
+            // Not announced, so it does not come.
+            Event::Compress => return Err(io::Error::other("compression was not offered")),
             Event::Close => {}
         }
         Ok(())

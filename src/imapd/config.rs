@@ -19,6 +19,8 @@ pub struct ImapdConfig {
     pub command_seconds: u64,
     /// Between two signs of life in IDLE, in seconds: keeps address translators from forgetting the client.
     pub keepalive_seconds: u64,
+    /// Most sessions of one account on this node: one user's share of its memory.
+    pub sessions_per_account: u32,
     /// Wait for a client that does not read, in seconds: output in memory.
     pub write_seconds: u64,
 }
@@ -32,6 +34,7 @@ impl Default for ImapdConfig {
             login_seconds: 180,
             command_seconds: 31 * 60,
             keepalive_seconds: 120,
+            sessions_per_account: 1_000,
             write_seconds: 120,
         }
     }

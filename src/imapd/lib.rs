@@ -13,6 +13,7 @@ mod auth;
 mod client;
 mod cmd;
 mod config;
+mod seats;
 mod selected;
 mod sets;
 mod update;
@@ -24,6 +25,7 @@ use directory::Directory;
 use ingest::Ingest;
 use mail::Mail;
 use net::{Caps, Drain, Listener, Tls};
+use seats::Seats;
 use std::sync::Arc;
 
 /// The IMAP service of a node. Cheap to clone.
@@ -40,6 +42,7 @@ struct Shared {
     mail: Mail,
     ingest: Ingest,
     tls: Option<Tls>,
+    seats: Arc<Seats>,
 }
 
 impl Imapd {
@@ -53,7 +56,8 @@ impl Imapd {
         tls: Option<Tls>,
     ) -> Self {
         let machine = Arc::new(config.machine(tls.is_some()));
-        Self { shared: Arc::new(Shared { config, machine, directory, mail, ingest, tls }) }
+        let seats = Arc::default();
+        Self { shared: Arc::new(Shared { config, machine, directory, mail, ingest, tls, seats }) }
     }
 
     /// Serves a listener until the drain begins; open sessions say goodbye within its window.

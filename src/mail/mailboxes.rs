@@ -37,7 +37,8 @@ pub struct Mailbox {
     pub recent: u32,
     /// SIZE.
     pub size: u64,
-    pub(crate) recent_uid: Uid,
+    /// UIDs from here on are `\\Recent` for the next session.
+    pub recent_uid: Uid,
 }
 
 impl From<MailboxRow> for Mailbox {

@@ -182,7 +182,7 @@ pub(crate) async fn status(
     Ok(Answer::ok())
 }
 
-fn values(mailbox: &Mailbox, items: &[StatusItem]) -> Vec<StatusValue> {
+fn values<'a>(mailbox: &'a Mailbox, items: &[StatusItem]) -> Vec<StatusValue<'a>> {
     let value = |item: &StatusItem| match item {
         StatusItem::Messages => u64::from(mailbox.total),
         StatusItem::Recent => u64::from(mailbox.recent),
@@ -191,6 +191,112 @@ fn values(mailbox: &Mailbox, items: &[StatusItem]) -> Vec<StatusValue> {
         StatusItem::Unseen => u64::from(mailbox.unseen),
         StatusItem::Deleted => u64::from(mailbox.deleted),
         StatusItem::Size => mailbox.size,
+        StatusItem::HighestModSeq => mailbox.highest_modseq.0,
+        // Not announced, so not asked.
+        StatusItem::MailboxId | StatusItem::AppendLimit => 0,
     };
-    items.iter().map(|item| StatusValue { item: *item, value: value(item) }).collect()
+    items.iter().map(|item| StatusValue { item: *item, value: value(item).into() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imap::{ListReturn, ListSelect, Pattern};
+    use types::{MailboxId, ModSeq, Uid, UidValidity};
+
+    fn mailbox(name: &str, role: Role) -> Mailbox {
+        Mailbox {
+            id: MailboxId::new(),
+            name: name.into(),
+            role,
+            uidvalidity: UidValidity(1),
+            uidnext: Uid(1),
+            highest_modseq: ModSeq(1),
+            total: 0,
+            unseen: 0,
+            deleted: 0,
+            recent: 0,
+            size: 0,
+            recent_uid: Uid(1),
+        }
+    }
+
+    fn tree() -> Tree {
+        let mailboxes = [
+            ("INBOX", Role::Inbox),
+            ("Sent", Role::Sent),
+            ("a", Role::None),
+            ("a-b", Role::None),
+            ("a/b", Role::None),
+            ("a/b/c", Role::Junk),
+        ];
+        let mailboxes = mailboxes.map(|(name, role)| mailbox(name, role)).to_vec();
+        Tree::new(mailboxes, vec!["INBOX".into(), "a/b".into(), "gone/x".into()])
+    }
+
+    fn list(pattern: &str, select: ListSelect) -> List {
+        List {
+            select,
+            reference: String::new(),
+            patterns: vec![Pattern::new(pattern)],
+            root_only: false,
+            extended: true,
+            returns: ListReturn { subscribed: true, ..ListReturn::default() },
+        }
+    }
+
+    /// Names shown, with a `+` where only something below is selected.
+    fn shown(pattern: &str, select: ListSelect) -> Vec<String> {
+        let (mut tree, list) = (tree(), list(pattern, select));
+        if select.recursive_match {
+            tree.fill();
+        }
+        let above =
+            if select.recursive_match { tree.above_selected(&list) } else { HashSet::new() };
+        let mut shown = Vec::new();
+        for (text, name) in tree.names.iter().filter(|(text, _)| list.matches(text)) {
+            if name.is_selected(&list) {
+                shown.push(text.clone());
+            } else if above.contains(text.as_str()) {
+                shown.push(format!("{text}+"));
+            }
+        }
+        shown
+    }
+
+    #[test]
+    fn selections() {
+        let all = ListSelect::default();
+        let subscribed = ListSelect { subscribed: true, ..all };
+        let special = ListSelect { special_use: true, ..all };
+        let recursive = ListSelect { recursive_match: true, ..subscribed };
+        assert_eq!(shown("*", all), ["INBOX", "Sent", "a", "a-b", "a/b", "a/b/c"]);
+        assert_eq!(shown("%", all), ["INBOX", "Sent", "a", "a-b"]);
+        assert_eq!(shown("*", subscribed), ["INBOX", "a/b", "gone/x"]);
+        assert_eq!(shown("*", special), ["Sent", "a/b/c"]);
+        assert_eq!(shown("%", recursive), ["INBOX", "a+", "gone+"]);
+        let special = ListSelect { recursive_match: true, ..special };
+        assert_eq!(shown("%", special), ["Sent", "a+"]);
+    }
+
+    #[test]
+    fn attributes() {
+        let (tree, list) = (tree(), list("*", ListSelect::default()));
+        let of = |name: &str| tree.attributes(name, &tree.names[name], &list);
+        assert_eq!(of("a"), [Attribute::HasChildren]);
+        assert_eq!(of("a-b"), [Attribute::HasNoChildren]);
+        assert_eq!(of("a/b"), [Attribute::HasChildren, Attribute::Subscribed]);
+        let junk = Attribute::SpecialUse(SpecialUse::Junk);
+        assert_eq!(of("a/b/c"), [Attribute::HasNoChildren, junk]);
+        assert_eq!(
+            of("gone/x"),
+            [Attribute::NonExistent, Attribute::HasNoChildren, Attribute::Subscribed]
+        );
+    }
+
+    #[test]
+    fn superior_names() {
+        assert_eq!(superiors("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
+        assert_eq!(superiors("a").count(), 0);
+    }
 }
