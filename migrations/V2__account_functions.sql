@@ -8,6 +8,10 @@
 -- Names carry a version: a changed function gets a new name, so that two binaries run side by side.
 -- Refusals are raised with SQLSTATE PR001 and a stable text.
 -- Partitions are named by their number (p_shard), given by the caller; see store::sql::shard.
+--
+-- Rows of large tables are looked up key by key, in a LATERAL with OFFSET 0, and written by ctid (their
+-- account is locked, so they do not move): that leaves the planner no choice. Where it has one, a table that
+-- was never analysed looks as if an account had one row, and the plan made of that is quadratic.
 
 -- Locks one account for writing and returns its current modseq.
 CREATE FUNCTION account_lock_v1(p_account int) RETURNS bigint
@@ -130,7 +134,8 @@ BEGIN
     ), th AS MATERIALIZED (
         SELECT t.ord, t.account, COALESCE(
                  (SELECT f.thread_id FROM unnest(r_thread, r_hash) AS r(thread, hash)
-                    JOIN thread_ref f ON f.account_id = t.account AND f.ref_hash = r.hash
+                   CROSS JOIN LATERAL (SELECT x.thread_id FROM thread_ref x
+                         WHERE x.account_id = t.account AND x.ref_hash = r.hash OFFSET 0) f
                    WHERE r.thread = t.ord ORDER BY f.thread_id LIMIT 1), t.fallback) AS thread_id
           FROM unnest(t_account, t_default) WITH ORDINALITY AS t(account, fallback, ord)
     ), tr AS (
@@ -291,15 +296,18 @@ DECLARE
 BEGIN
     RETURN QUERY
     WITH o AS MATERIALIZED (
-        SELECT t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
                CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
                            ELSE t.flags & ~p_flags END AS new_flags,
                CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
                     WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
                     ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
                (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
-          FROM mailbox_message_{p} t
-         WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = ANY (p_uids)
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_{p} x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
     ), c AS MATERIALIZED (
         SELECT * FROM o
          WHERE NOT o.conflict
@@ -307,7 +315,7 @@ BEGIN
     ), u AS (
         UPDATE mailbox_message_{p} t
            SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
-          FROM c WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = c.uid
+          FROM c WHERE t.ctid = c.at
     ), a AS (
         UPDATE account_state s SET modseq = v_modseq
          WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
@@ -348,8 +356,12 @@ BEGIN
     EXECUTE format($q$
         WITH d AS (
             DELETE FROM mailbox_message_%1$s t
-             WHERE t.account_id = $1 AND t.mailbox_id = $2 AND t.uid = ANY ($3)
-               AND (NOT $4 OR t.flags & 8 <> 0)
+             WHERE t.ctid = ANY (ARRAY(
+                   SELECT found.at FROM unnest($3) AS wanted(uid)
+                    CROSS JOIN LATERAL (
+                          SELECT x.ctid AS at FROM mailbox_message_%1$s x
+                           WHERE x.account_id = $1 AND x.mailbox_id = $2 AND x.uid = wanted.uid
+                             AND (NOT $4 OR x.flags & 8 <> 0) OFFSET 0) found))
             RETURNING t.uid, t.message_id, t.flags, t.size
         ), m AS (
             UPDATE mailbox mb
@@ -375,9 +387,14 @@ BEGIN
     EXECUTE format($q$
         WITH gone AS (
             DELETE FROM message_%1$s g
-             WHERE g.account_id = $1 AND g.id = ANY ($2)
-               AND NOT EXISTS (SELECT 1 FROM mailbox_message_%1$s t
-                                WHERE t.account_id = $1 AND t.message_id = g.id)
+             WHERE g.ctid = ANY (ARRAY(
+                   SELECT found.at FROM unnest($2) AS removed(id)
+                    CROSS JOIN LATERAL (
+                          SELECT x.ctid AS at FROM message_%1$s x
+                           WHERE x.account_id = $1 AND x.id = removed.id
+                             AND (SELECT 1 FROM mailbox_message_%1$s t
+                                   WHERE t.account_id = $1 AND t.message_id = x.id LIMIT 1) IS NULL
+                          OFFSET 0) found))
             RETURNING g.blob_id, g.size
         ), released AS (
             INSERT INTO blob_delta (blob_id, delta) SELECT gone.blob_id, -1 FROM gone
@@ -423,8 +440,10 @@ BEGIN
     EXECUTE format($q$
         WITH s AS MATERIALIZED (
             SELECT t.*, ($4 + row_number() OVER (ORDER BY t.uid) - 1)::int AS new_uid
-              FROM mailbox_message_%1$s t
-             WHERE t.account_id = $1 AND t.mailbox_id = $2 AND t.uid = ANY ($3)
+              FROM (SELECT DISTINCT unnest($3) AS uid) wanted
+             CROSS JOIN LATERAL (
+                   SELECT x.* FROM mailbox_message_%1$s x
+                    WHERE x.account_id = $1 AND x.mailbox_id = $2 AND x.uid = wanted.uid OFFSET 0) t
         ), i AS (
             INSERT INTO mailbox_message (account_id, mailbox_id, uid, flags, modseq, message_id, thread_id,
                                          received_at, saved_at, size, keywords)

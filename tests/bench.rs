@@ -16,6 +16,7 @@ use store::mailbox::MailboxRow;
 use store::{PostgresConfig, Store};
 use testkit::{Database, PgBouncer, Postgres};
 use tokio::sync::OnceCell;
+use tokio_postgres::types::ToSql;
 use types::{AccountId, BlobId, Flags, MailboxId, QueueId, TenantId};
 
 /// How the store reaches PostgreSQL.
@@ -67,6 +68,11 @@ async fn shared_bouncer() -> Result<&'static PgBouncer> {
 impl Bench {
     pub async fn check(&self) -> Result<()> {
         self.database.check(Some(self.blobs.as_ref())).await
+    }
+
+    /// The one number that a query gives.
+    pub async fn count(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<i64> {
+        Ok(self.database.client().await?.query_one(sql, params).await?.get(0))
     }
 
     /// A second node: a pool of its own.

@@ -1,4 +1,7 @@
 //! Messages and the change log as they are read. Lists are paged by UID in short statements.
+//!
+//! Rows of given UIDs or ids are looked up one by one within a statement (LATERAL, OFFSET 0). With `= ANY` the
+//! planner may read the whole mailbox instead, and does so while a partition has no statistics yet.
 
 use crate::sql::{Sharded, Sql};
 use crate::{Store, StoreError};
@@ -81,9 +84,10 @@ pub async fn uid_rows_of(
     uids: &[Uid],
 ) -> Result<Vec<UidRow>, StoreError> {
     static ROWS: Sharded = Sharded::new(
-        "SELECT uid, flags, keywords, modseq, message_id, thread_id, received_at, saved_at, size \
-         FROM mailbox_message_{p} WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY ($3) \
-         ORDER BY uid",
+        "SELECT t.* FROM (SELECT DISTINCT unnest($3::int[]) AS uid) wanted CROSS JOIN LATERAL ( \
+             SELECT uid, flags, keywords, modseq, message_id, thread_id, received_at, saved_at, size \
+             FROM mailbox_message_{p} \
+             WHERE account_id = $1 AND mailbox_id = $2 AND uid = wanted.uid OFFSET 0) t ORDER BY t.uid",
         &[Type::INT4, Type::UUID, Type::INT4_ARRAY],
     );
     let uids: Vec<i32> = uids.iter().map(|uid| uid.0 as i32).collect();
@@ -178,8 +182,9 @@ pub async fn message_rows(
     messages: &[MessageId],
 ) -> Result<Vec<MessageRow>, StoreError> {
     static ROWS: Sharded = Sharded::new(
-        "SELECT id, blob_id, size, structure, preview FROM message_{p} \
-         WHERE account_id = $1 AND id = ANY ($2)",
+        "SELECT t.* FROM (SELECT DISTINCT unnest($2::uuid[]) AS id) wanted CROSS JOIN LATERAL ( \
+             SELECT id, blob_id, size, structure, preview FROM message_{p} \
+             WHERE account_id = $1 AND id = wanted.id OFFSET 0) t",
         &[Type::INT4, Type::UUID_ARRAY],
     );
     let ids: Vec<uuid::Uuid> = messages.iter().map(|id| id.0).collect();
