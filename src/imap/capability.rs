@@ -53,6 +53,22 @@ pub enum Capability {
     Binary,
     /// RFC 5032
     Within,
+    /// RFC 7162 §3.1
+    CondStore,
+    /// RFC 7162 §3.2; brings CONDSTORE with it.
+    QResync,
+    /// RFC 8474
+    ObjectId,
+    /// RFC 8970
+    Preview,
+    /// RFC 8514
+    SaveDate,
+    /// RFC 7889: announced with [`crate::Config::max_message_bytes`].
+    AppendLimit,
+    /// RFC 4978
+    CompressDeflate,
+    /// RFC 8437
+    Unauthenticate,
 }
 
 /// A capability's declaration.
@@ -92,7 +108,19 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::StatusSize, "STATUS=SIZE", false, "RFC 8438"),
     spec(Capability::Binary, "BINARY", false, "RFC 3516"),
     spec(Capability::Within, "WITHIN", false, "RFC 5032"),
+    spec(Capability::CondStore, "CONDSTORE", false, "RFC 7162"),
+    spec(Capability::QResync, "QRESYNC", false, "RFC 7162"),
+    spec(Capability::ObjectId, "OBJECTID", false, "RFC 8474"),
+    spec(Capability::Preview, "PREVIEW", false, "RFC 8970"),
+    spec(Capability::SaveDate, "SAVEDATE", false, "RFC 8514"),
+    spec(Capability::AppendLimit, "APPENDLIMIT", false, "RFC 7889"),
+    spec(Capability::CompressDeflate, "COMPRESS=DEFLATE", false, "RFC 4978"),
+    spec(Capability::Unauthenticate, "UNAUTHENTICATE", false, "RFC 8437"),
 ];
+
+/// What ENABLE turns on (RFC 5161).
+pub(crate) const ENABLED: &[Capability] =
+    &[Capability::Imap4Rev2, Capability::CondStore, Capability::QResync];
 
 const fn spec(
     capability: Capability,
@@ -155,10 +183,24 @@ impl Capabilities {
         self.0 & (1 << capability as u64) != 0
     }
 
-    /// Whether what `capability` brings is there, by name or as a part of IMAP4rev2.
+    /// Whether what `capability` brings is there: by name, as a part of IMAP4rev2, or since "the presence of the
+    /// "QRESYNC" capability implies support for the CONDSTORE IMAP extension" (RFC 7162 §3.2.3).
     #[must_use]
     pub fn serves(self, capability: Capability) -> bool {
         self.has(capability)
             || (self.has(Capability::Imap4Rev2) && WITHIN_REV2.contains(&capability))
+            || (self.has(Capability::QResync) && capability == Capability::CondStore)
+    }
+
+    /// The set of these.
+    #[must_use]
+    pub const fn of(list: &[Capability]) -> Self {
+        let mut set = Self(0);
+        let mut at = 0;
+        while at < list.len() {
+            set = set.with(list[at]);
+            at += 1;
+        }
+        set
     }
 }

@@ -9,6 +9,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod messages;
+mod resync;
 mod search;
 mod status;
 
@@ -17,6 +18,7 @@ pub use fetch::{BodySection, Fetch, FetchItem, Partial, SectionText};
 pub use list::{List, ListReturn, ListSelect};
 pub use mailbox::SpecialUse;
 pub use messages::{Store, StoreAction};
+pub use resync::QResync;
 pub use search::{DateKind, DateOp, Returns, Search, SearchKey};
 pub use status::StatusItem;
 
@@ -77,6 +79,7 @@ pub(crate) enum Verb {
     Capability,
     Check,
     Close,
+    Compress,
     Copy,
     Create,
     Delete,
@@ -100,6 +103,7 @@ pub(crate) enum Verb {
     Status,
     Store,
     Subscribe,
+    Unauthenticate,
     Unselect,
     Unsubscribe,
 }
@@ -116,6 +120,7 @@ pub(crate) enum Request {
     },
     Authenticate(Authenticate),
     Enable(Vec<String>),
+    Compress,
     Idle,
     /// For the driver.
     Command(Command),
@@ -132,12 +137,18 @@ pub enum Command {
     Id(Vec<(String, Option<String>)>),
     /// NAMESPACE
     Namespace,
+    /// UNAUTHENTICATE: leaves the mailbox and forgets who the client is (RFC 8437).
+    Unauthenticate,
     /// SELECT or EXAMINE. OK selects; NO leaves no mailbox selected.
     Select {
         /// Which.
         mailbox: String,
         /// EXAMINE.
         read_only: bool,
+        /// The CONDSTORE parameter, which by then is enabled.
+        condstore: bool,
+        /// What the client knows of it (RFC 7162 §3.2.5).
+        qresync: Option<Box<QResync>>,
     },
     /// CREATE
     Create {
@@ -223,6 +234,22 @@ pub const COMMANDS: &[CommandSpec] = &[
     ),
     spec("LOGIN", Verb::Login, &[NotAuthenticated], None, "RFC 9051 6.2.3", auth::login),
     spec("ENABLE", Verb::Enable, KNOWN, Some(Capability::Enable), "RFC 9051 6.3.1", auth::enable),
+    spec(
+        "UNAUTHENTICATE",
+        Verb::Unauthenticate,
+        KNOWN,
+        Some(Capability::Unauthenticate),
+        "RFC 8437 3",
+        auth::bare,
+    ),
+    spec(
+        "COMPRESS",
+        Verb::Compress,
+        KNOWN,
+        Some(Capability::CompressDeflate),
+        "RFC 4978 3",
+        auth::compress,
+    ),
     spec("SELECT", Verb::Select, KNOWN, None, "RFC 9051 6.3.2", mailbox::select),
     spec("EXAMINE", Verb::Examine, KNOWN, None, "RFC 9051 6.3.3", mailbox::select),
     spec("CREATE", Verb::Create, KNOWN, None, "RFC 9051 6.3.4", mailbox::create),

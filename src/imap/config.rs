@@ -38,9 +38,34 @@ pub struct Config {
     pub literal_timeout: Duration,
 }
 
+/// What is announced unless a listener says otherwise: that of which a driver holds every MUST. Not BINARY:
+/// APPEND of `literal8` obliges a server to re-encode what it later sends as BODY (RFC 3516 §4.4); its FETCH
+/// side is a part of IMAP4rev2.
+const ANNOUNCED: Capabilities = Capabilities::of(&[
+    Capability::Imap4Rev1,
+    Capability::Imap4Rev2,
+    Capability::LiteralPlus,
+    Capability::SaslIr,
+    Capability::Id,
+    Capability::Enable,
+    Capability::Idle,
+    Capability::Namespace,
+    Capability::Unselect,
+    Capability::UidPlus,
+    Capability::Move,
+    Capability::Children,
+    Capability::ListExtended,
+    Capability::ListStatus,
+    Capability::SpecialUse,
+    Capability::CreateSpecialUse,
+    Capability::ESearch,
+    Capability::SearchRes,
+    Capability::StatusSize,
+    Capability::Within,
+]);
+
 impl Config {
-    /// Sound values. Announced is what this crate knows but BINARY: APPEND of `literal8` obliges a server to
-    /// re-encode what it later sends as BODY (RFC 3516 §4.4); its FETCH side is a part of IMAP4rev2.
+    /// Sound values.
     #[must_use]
     pub fn new(hostname: impl Into<String>) -> Self {
         Self {
@@ -48,7 +73,7 @@ impl Config {
             starttls: false,
             plaintext_login: false,
             mechanisms: vec![Mechanism::Plain, Mechanism::ScramSha256],
-            capabilities: Capabilities::all().without(Capability::Binary),
+            capabilities: ANNOUNCED,
             max_message_bytes: 50 * 1024 * 1024,
             max_command_bytes_early: 8 * 1024,
             max_command_bytes: 64 * 1024,

@@ -38,8 +38,15 @@ pub(crate) type Parsed<T> = Result<T, Refusal>;
 pub(crate) struct Grammar {
     /// What was announced.
     pub capabilities: Capabilities,
-    /// IMAP4rev2 was enabled: names are UTF-8, SEARCH answers with ESEARCH.
-    pub rev2: bool,
+    /// What the client turned on.
+    pub enabled: Capabilities,
+}
+
+impl Grammar {
+    /// Names are UTF-8, SEARCH answers with ESEARCH.
+    pub(crate) fn rev2(&self) -> bool {
+        self.enabled.has(Capability::Imap4Rev2)
+    }
 }
 
 /// A literal's announcement: `{12}`, `{12+}`, `~{12}`.
@@ -58,6 +65,10 @@ pub(crate) struct Cursor<'a> {
     pub grammar: Grammar,
     /// The command is a SEARCH with SAVE: refused with NO it empties `$` (RFC 5182 §2.1).
     pub saves: bool,
+    /// The command is one that enables CONDSTORE (RFC 7162 §3.1).
+    pub condstore: bool,
+    /// The command is a SEARCH over message numbers: no message may lose its number meanwhile.
+    pub numbers: bool,
 }
 
 /// Whether an octet may stand in an atom.
@@ -75,7 +86,7 @@ fn is_list_char(byte: u8) -> bool {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8], grammar: Grammar) -> Self {
-        Self { rest: bytes, grammar, saves: false }
+        Self { rest: bytes, grammar, saves: false, condstore: false, numbers: false }
     }
 
     /// Refuses what belongs to a capability that was not announced.
@@ -334,7 +345,7 @@ pub(crate) mod tests {
 
     /// Everything announced, IMAP4rev2 not enabled.
     pub(crate) fn grammar() -> Grammar {
-        Grammar { capabilities: Capabilities::all(), rev2: false }
+        Grammar { capabilities: Capabilities::all(), enabled: Capabilities::default() }
     }
 
     fn cursor(text: &str) -> Cursor<'_> {

@@ -24,15 +24,16 @@ mod utf7;
 pub use capability::{CAPABILITIES, Capabilities, Capability, CapabilitySpec};
 pub use command::{
     Append, BodySection, COMMANDS, Command, CommandSpec, DateKind, DateOp, Fetch, FetchItem, List,
-    ListReturn, ListSelect, Partial, Returns, Search, SearchKey, SectionText, SpecialUse, State,
-    StatusItem, Store, StoreAction, Transfer,
+    ListReturn, ListSelect, Partial, QResync, Returns, Search, SearchKey, SectionText, SpecialUse,
+    State, StatusItem, Store, StoreAction, Transfer,
 };
 pub use config::Config;
 pub use cursor::Refusal;
 pub use flags::{Flag, FlagList, MAX_KEYWORDS};
 pub use mailbox::{DELIMITER, MAX_NAME_BYTES, Pattern};
 pub use response::{
-    Attribute, Code, FetchLine, ListEntry, NamespaceEntry, Status, StatusValue, Style, Writer,
+    Attribute, Code, FetchLine, ListEntry, NamespaceEntry, Status, StatusData, StatusValue, Style,
+    Writer,
 };
 pub use secret::Secret;
 pub use session::{AuthVerdict, Event, Session};

@@ -14,11 +14,15 @@ pub(crate) mod text;
 pub(crate) use code::write as write_status;
 pub use code::{Code, Status};
 pub use fetch::FetchLine;
-pub use mailbox::{Attribute, ListEntry, NamespaceEntry, StatusValue};
+pub use mailbox::{Attribute, ListEntry, NamespaceEntry, StatusData, StatusValue};
 pub use text::Style;
 
+use crate::set::NumberSet;
 use bytes::BytesMut;
 use types::Flags;
+
+/// Ranges of one VANISHED response: keeps its line below the 8,000 octets clients are told to expect (RFC 7162 §4).
+const MAX_RANGES_OF_A_LINE: usize = 350;
 
 /// Writes untagged responses.
 #[derive(Debug)]
@@ -68,6 +72,17 @@ impl<'a> Writer<'a> {
     /// `* n EXPUNGE`
     pub fn expunge(&mut self, sequence: u32) {
         self.numbered(sequence, " EXPUNGE\r\n");
+    }
+
+    /// `* VANISHED n,m:o` (RFC 7162 §3.2.10): these UIDs are gone; with `earlier` they were before the client
+    /// looked. A long set becomes several responses. Nothing is written for the empty set.
+    pub fn vanished(&mut self, earlier: bool, uids: &NumberSet) {
+        for part in uids.split(MAX_RANGES_OF_A_LINE) {
+            let head: &[u8] = if earlier { b"* VANISHED (EARLIER) " } else { b"* VANISHED " };
+            self.out.extend_from_slice(head);
+            part.write(self.out);
+            self.out.extend_from_slice(b"\r\n");
+        }
     }
 
     /// `* FLAGS (...)`: the flags that can occur in the mailbox.

@@ -15,7 +15,7 @@ mod append;
 mod auth;
 mod lines;
 
-use crate::capability::Capability;
+use crate::capability::{CAPABILITIES, Capabilities, Capability, ENABLED};
 use crate::command::{Append, Command, CommandSpec, Request, State, Verb};
 use crate::config::Config;
 use crate::cursor::{Grammar, Literal, Refusal};
@@ -67,6 +67,9 @@ pub enum Event {
     AppendEnd,
     /// The message under way is void; forget what has come. No answer is wanted.
     AppendVoid,
+    /// Send the output, then compress what is sent and expand what comes (RFC 4978); what is in the input already
+    /// is compressed. Then call [`Session::compression_started`].
+    Compress,
     /// A SEARCH with SAVE was refused with NO: `$` is empty from now on (RFC 5182 §2.1). No answer is wanted.
     SavedSearchVoid,
     /// Send the output and close.
@@ -77,6 +80,7 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
     StartTls,
+    Compress,
     Auth,
     Command,
     Idle,
@@ -135,7 +139,13 @@ pub struct Session {
     reader: Reader,
     output: BytesMut,
     tls: bool,
-    rev2: bool,
+    compressed: bool,
+    /// What the client turned on.
+    enabled: Capabilities,
+    /// The highest mod-sequence of the selected mailbox that the client may believe.
+    modseq: Option<u64>,
+    /// The command under way is a SEARCH over message numbers.
+    numbers: bool,
     /// The tag of the command under way; `*` when it has none.
     tag: String,
     spec: Option<&'static CommandSpec>,
@@ -164,7 +174,10 @@ impl Session {
             reader: Reader::default(),
             output: BytesMut::new(),
             tls,
-            rev2: false,
+            compressed: false,
+            enabled: Capabilities::default(),
+            modseq: None,
+            numbers: false,
             tag: "*".to_owned(),
             spec: None,
             uid: false,
@@ -216,13 +229,32 @@ impl Session {
     /// How strings are to be written for this client.
     #[must_use]
     pub fn style(&self) -> Style {
-        Style { utf8: self.rev2 }
+        Style { utf8: self.is_rev2() }
     }
 
     /// Whether the client enabled IMAP4rev2.
     #[must_use]
     pub fn is_rev2(&self) -> bool {
-        self.rev2
+        self.is_enabled(Capability::Imap4Rev2)
+    }
+
+    /// Whether the client turned this on, with ENABLE or, for CONDSTORE, by using it (RFC 7162 §3.1).
+    #[must_use]
+    pub fn is_enabled(&self, capability: Capability) -> bool {
+        self.enabled.has(capability)
+    }
+
+    /// What the client may take for the highest mod-sequence of the selected mailbox: all changes up to it were
+    /// told. It is said when the client first shows that it knows mod-sequences; a driver that announces
+    /// CONDSTORE keeps it up to date.
+    pub fn set_highest_modseq(&mut self, modseq: u64) {
+        self.modseq = Some(modseq);
+    }
+
+    /// Whether the connection is compressed.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.compressed
     }
 
     /// Whether the connection is encrypted.
@@ -260,7 +292,8 @@ impl Session {
     #[must_use]
     pub fn may_expunge(&self) -> bool {
         let commanded = self.question.is_some_and(|question| question.is_finished());
-        let fits = self.spec.is_some_and(|spec| spec.expunges || self.uid);
+        // A UID SEARCH "that contains message numbers in the search criteria" (RFC 7162 §3.2.10.2) is like SEARCH.
+        let fits = self.spec.is_some_and(|spec| spec.expunges || (self.uid && !self.numbers));
         self.state == State::Selected && (self.is_idle() || (commanded && fits))
     }
 
@@ -333,6 +366,9 @@ impl Session {
     }
 
     fn go(&mut self, state: State) {
+        if state != State::Selected {
+            self.modseq = None;
+        }
         self.state = state;
     }
 
@@ -342,7 +378,7 @@ impl Session {
     }
 
     fn grammar(&self) -> Grammar {
-        Grammar { capabilities: self.config.capabilities, rev2: self.rev2 }
+        Grammar { capabilities: self.config.capabilities, enabled: self.enabled }
     }
 
     /// Most octets of a command now.
@@ -371,6 +407,7 @@ impl Session {
             Some(Verb::Close | Verb::Unselect) if status == Status::Ok => {
                 self.go(State::Authenticated)
             }
+            Some(Verb::Unauthenticate) if status == Status::Ok => self.forget_login(),
             _ => {}
         }
         self.reply(status, code, text);
@@ -473,6 +510,7 @@ impl Session {
                 Step::Again
             }
             Request::Enable(names) => self.enable(&names),
+            Request::Compress => self.compress(),
             Request::StartTls => self.starttls(),
             Request::Login { user, password } => self.login(user, password),
             Request::Authenticate(authenticate) => self.authenticate(authenticate),
@@ -498,17 +536,74 @@ impl Session {
     }
 
     fn enable(&mut self, names: &[String]) -> Step {
-        let wanted = names.iter().any(|name| name.eq_ignore_ascii_case("IMAP4rev2"));
-        let offered = self.config.capabilities.has(Capability::Imap4Rev2);
-        let new = wanted && offered && !self.rev2;
+        let before = self.enabled;
+        for name in names {
+            let known = CAPABILITIES.iter().find(|spec| spec.name.eq_ignore_ascii_case(name));
+            let offered = known
+                .map(|spec| spec.capability)
+                .filter(|capability| ENABLED.contains(capability))
+                .filter(|capability| self.config.capabilities.serves(*capability));
+            if let Some(capability) = offered {
+                self.enabled = self.enabled.with(capability);
+            }
+        }
         self.output.extend_from_slice(b"* ENABLED");
-        if new {
-            self.rev2 = true;
-            self.output.extend_from_slice(b" IMAP4rev2");
+        for spec in CAPABILITIES {
+            if self.enabled.has(spec.capability) && !before.has(spec.capability) {
+                self.output.extend_from_slice(b" ");
+                self.output.extend_from_slice(spec.name.as_bytes());
+            }
         }
         self.output.extend_from_slice(b"\r\n");
+        let condstore = [Capability::CondStore, Capability::QResync];
+        if condstore.iter().any(|capability| self.enabled.has(*capability)) {
+            let first = !condstore.iter().any(|capability| before.has(*capability));
+            self.condstore(first);
+        }
         self.reply(Status::Ok, None, "ENABLE completed");
         Step::Again
+    }
+
+    /// A command was one that enables CONDSTORE. "A first CONDSTORE enabling command executed in the session with a
+    /// mailbox selected MUST cause the server to return HIGHESTMODSEQ" (RFC 7162 §3.1); SELECT says it anyway.
+    fn condstore(&mut self, first: bool) {
+        self.enabled = self.enabled.with(Capability::CondStore);
+        let selecting =
+            self.spec.is_some_and(|spec| matches!(spec.verb, Verb::Select | Verb::Examine));
+        if let Some(modseq) = self.modseq.filter(|_| first && !selecting)
+            && self.state == State::Selected
+        {
+            let code = Code::HighestModSeq(modseq);
+            self.writer().status(Status::Ok, Some(&code), "Mod-sequences are told from now on");
+        }
+    }
+
+    /// RFC 8437 §3: "the server resets its state to the not authenticated state": nothing of the old login stays.
+    fn forget_login(&mut self) {
+        self.go(State::NotAuthenticated);
+        self.enabled = Capabilities::default();
+        self.commands = 0;
+    }
+
+    // ---- COMPRESS (RFC 4978) ----
+
+    fn compress(&mut self) -> Step {
+        if self.compressed {
+            // "If ... any compression is already active ... the server MUST send NO" with this code.
+            let code = Code::CompressionActive;
+            self.reply(Status::No, Some(&code), "The connection is compressed already");
+            return Step::Again;
+        }
+        self.reply(Status::Ok, None, "DEFLATE active");
+        self.ask(Open::Compress, Event::Compress)
+    }
+
+    /// Answers [`Event::Compress`].
+    pub fn compression_started(&mut self) {
+        if self.question == Some(Open::Compress) {
+            self.question = None;
+            self.compressed = true;
+        }
     }
 
     // ---- IDLE (RFC 2177) ----

@@ -190,6 +190,11 @@ impl NumberSet {
         set
     }
 
+    /// The set in pieces of at most so many ranges.
+    pub fn split(&self, most: usize) -> impl Iterator<Item = NumberSet> + '_ {
+        self.ranges.chunks(most.max(1)).map(|ranges| NumberSet { ranges: ranges.to_vec() })
+    }
+
     /// Writes it as `sequence-set`. Nothing is written for the empty set, which has no spelling.
     pub fn write(&self, out: &mut BytesMut) {
         for (at, (first, last)) in self.ranges.iter().enumerate() {

@@ -28,6 +28,7 @@ pub(super) fn bare(_: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
         Verb::Idle => Request::Idle,
         Verb::Check => Request::Command(Command::Check),
         Verb::Namespace => Request::Command(Command::Namespace),
+        Verb::Unauthenticate => Request::Command(Command::Unauthenticate),
         Verb::Close => Request::Command(Command::Close),
         Verb::Unselect => Request::Command(Command::Unselect),
         _ => Request::Command(Command::Noop),
@@ -79,6 +80,16 @@ fn initial_response(cursor: &mut Cursor<'_>) -> Parsed<Secret> {
     match BASE64_STANDARD.decode(text) {
         Ok(octets) => Ok(Secret::new(octets)),
         Err(_) => Err(Refusal::bad("Not base64")),
+    }
+}
+
+/// `"COMPRESS" SP "DEFLATE"` (RFC 4978 §5)
+pub(super) fn compress(cursor: &mut Cursor<'_>, _: Call) -> Parsed<Request> {
+    cursor.space()?;
+    if cursor.atom()?.eq_ignore_ascii_case("DEFLATE") {
+        Ok(Request::Compress)
+    } else {
+        Err(Refusal::bad("DEFLATE is the only way to compress"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! FETCH.
 
+use super::resync::{modseq, need_qresync};
 use super::{Call, Command, Request};
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Parsed, Refusal};
@@ -22,6 +23,10 @@ pub struct Fetch {
     pub uid: bool,
     /// What to fetch, macros resolved, each once.
     pub items: Vec<FetchItem>,
+    /// Only messages that changed after this. Then [`FetchItem::ModSeq`] is among the items (RFC 7162 §3.1.4).
+    pub changed_since: Option<u64>,
+    /// Expunged messages of the set are told too (RFC 7162 §3.2.6); then `changed_since` is given.
+    pub vanished: bool,
 }
 
 /// One item.
@@ -53,6 +58,19 @@ pub enum FetchItem {
     Binary(BodySection),
     /// `BINARY.SIZE[...]`
     BinarySize(Vec<u32>),
+    /// `MODSEQ` (RFC 7162)
+    ModSeq,
+    /// `EMAILID` (RFC 8474)
+    EmailId,
+    /// `THREADID` (RFC 8474)
+    ThreadId,
+    /// `PREVIEW`, `PREVIEW (LAZY)` (RFC 8970)
+    Preview {
+        /// Only if it costs nothing.
+        lazy: bool,
+    },
+    /// `SAVEDATE` (RFC 8514)
+    SaveDate,
 }
 
 /// `[section]<partial>`
@@ -150,7 +168,40 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     } else {
         add(item(cursor)?);
     }
-    Ok(Request::Command(Command::Fetch(Fetch { set, uid: call.uid, items })))
+    let mut fetch = Fetch { set, uid: call.uid, items, changed_since: None, vanished: false };
+    if cursor.take(b' ') {
+        modifiers(cursor, &mut fetch)?;
+    }
+    Ok(Request::Command(Command::Fetch(fetch)))
+}
+
+/// `"(" fetch-modifier *(SP fetch-modifier) ")"` (RFC 4466 §2.4)
+fn modifiers(cursor: &mut Cursor<'_>, fetch: &mut Fetch) -> Parsed<()> {
+    cursor.some_list(8, |cursor| {
+        match cursor.name()?.to_ascii_uppercase().as_str() {
+            "CHANGEDSINCE" => {
+                cursor.need(Capability::CondStore)?;
+                cursor.condstore = true;
+                cursor.space()?;
+                fetch.changed_since = Some(modseq(cursor)?);
+            }
+            "VANISHED" => {
+                cursor.need(Capability::QResync)?;
+                need_qresync(cursor)?;
+                fetch.vanished = true;
+            }
+            _ => return Err(Refusal::bad("Unknown modifier of FETCH")),
+        }
+        Ok(())
+    })?;
+    if fetch.vanished && !(fetch.uid && fetch.changed_since.is_some()) {
+        return Err(Refusal::bad("VANISHED goes with UID FETCH and CHANGEDSINCE only"));
+    }
+    // "it implicitly adds the MODSEQ FETCH message data item" (RFC 7162 §3.1.4.1).
+    if fetch.changed_since.is_some() && !fetch.items.contains(&FetchItem::ModSeq) {
+        fetch.items.push(FetchItem::ModSeq);
+    }
+    Ok(())
 }
 
 const FULL: &[FetchItem] = &[
@@ -181,10 +232,25 @@ const PLAIN: &[(&str, FetchItem)] = &[
     ("RFC822.TEXT", FetchItem::Rfc822Text),
 ];
 
+/// Items of extensions, without arguments.
+const EXTENDED: &[(&str, FetchItem, Capability)] = &[
+    ("MODSEQ", FetchItem::ModSeq, Capability::CondStore),
+    ("EMAILID", FetchItem::EmailId, Capability::ObjectId),
+    ("THREADID", FetchItem::ThreadId, Capability::ObjectId),
+    ("PREVIEW", FetchItem::Preview { lazy: false }, Capability::Preview),
+    ("SAVEDATE", FetchItem::SaveDate, Capability::SaveDate),
+];
+
 fn item(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
     let name = cursor.name()?;
     if let Some((_, item)) = PLAIN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
         return Ok(item.clone());
+    }
+    if let Some((_, item, capability)) =
+        EXTENDED.iter().find(|(known, _, _)| known.eq_ignore_ascii_case(name))
+    {
+        cursor.need(*capability)?;
+        return Ok(extended(cursor, item));
     }
     let section = cursor.peek() == Some(b'[');
     match name.to_ascii_uppercase().as_str() {
@@ -201,6 +267,18 @@ fn item(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
             Ok(FetchItem::BinarySize(section.part))
         }
         _ => Err(Refusal::bad("Unknown FETCH item")),
+    }
+}
+
+fn extended(cursor: &mut Cursor<'_>, item: &FetchItem) -> FetchItem {
+    match item {
+        // What else follows in parentheses are modifiers of FETCH.
+        FetchItem::Preview { .. } => FetchItem::Preview { lazy: cursor.take_word(" (LAZY)") },
+        FetchItem::ModSeq => {
+            cursor.condstore = true;
+            FetchItem::ModSeq
+        }
+        other => other.clone(),
     }
 }
 

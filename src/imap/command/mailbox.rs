@@ -1,5 +1,6 @@
 //! SELECT, EXAMINE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.
 
+use super::resync::{SelectParameters, select_parameters};
 use super::{Call, Command, Request, Verb};
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Parsed, Refusal};
@@ -48,12 +49,17 @@ impl SpecialUse {
     }
 }
 
-/// `"SELECT" SP mailbox`, `"EXAMINE" SP mailbox`
+/// `"SELECT" SP mailbox [select-params]`, and so EXAMINE
 pub(super) fn select(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     cursor.space()?;
     let mailbox = mailbox(cursor)?;
     let read_only = call.verb == Verb::Examine;
-    Ok(Request::Command(Command::Select { mailbox, read_only }))
+    let mut parameters = SelectParameters::default();
+    if cursor.take(b' ') {
+        parameters = select_parameters(cursor)?;
+    }
+    let SelectParameters { condstore, qresync } = parameters;
+    Ok(Request::Command(Command::Select { mailbox, read_only, condstore, qresync }))
 }
 
 /// `"CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]`

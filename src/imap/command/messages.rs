@@ -31,13 +31,20 @@ pub struct Store {
     pub silent: bool,
     /// The flags.
     pub flags: FlagList,
+    /// Messages that changed after this are left alone (RFC 7162 §3.1.3).
+    pub unchanged_since: Option<u64>,
 }
 
-/// `"STORE" SP sequence-set SP store-att-flags`
+/// `"STORE" SP sequence-set [store-modifiers] SP store-att-flags`
 pub(super) fn store(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     cursor.space()?;
     let set = sequence_set(cursor)?;
     cursor.space()?;
+    let mut unchanged_since = None;
+    if cursor.peek() == Some(b'(') {
+        unchanged_since = modifiers(cursor)?;
+        cursor.space()?;
+    }
     let action = if cursor.take(b'+') {
         StoreAction::Add
     } else if cursor.take(b'-') {
@@ -56,8 +63,23 @@ pub(super) fn store(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     } else {
         bare_flags(cursor, Foreign::Refuse)?
     };
-    let store = Store { set, uid: call.uid, action, silent, flags };
+    let store = Store { set, uid: call.uid, action, silent, flags, unchanged_since };
     Ok(Request::Command(Command::Store(store)))
+}
+
+/// `"(" store-modifier *(SP store-modifier) ")"` (RFC 4466 §2.5)
+fn modifiers(cursor: &mut Cursor<'_>) -> Parsed<Option<u64>> {
+    let mut unchanged_since = None;
+    cursor.some_list(1, |cursor| {
+        if !cursor.take_word("UNCHANGEDSINCE ") {
+            return Err(Refusal::bad("Unknown modifier of STORE"));
+        }
+        cursor.need(Capability::CondStore)?;
+        cursor.condstore = true;
+        unchanged_since = Some(cursor.number64()?);
+        Ok(())
+    })?;
+    Ok(unchanged_since)
 }
 
 /// `"COPY" SP sequence-set SP mailbox`, and so MOVE.

@@ -1,5 +1,6 @@
 //! SEARCH: the program, and what is to be returned (RFC 4731, RFC 5182).
 
+use super::resync::search_modseq;
 use super::{Call, Command, Request};
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Parsed, Refusal};
@@ -24,6 +25,24 @@ pub struct Search {
     pub returns: Option<Returns>,
     /// All of these must hold.
     pub keys: Vec<SearchKey>,
+    /// MODSEQ is among the keys, so the answer tells the highest mod-sequence found (RFC 7162 §3.1.6).
+    pub modseq: bool,
+}
+
+impl Search {
+    /// Of which numbers found the highest mod-sequence is told: of all, or, where MIN or MAX alone are returned, of
+    /// those two (RFC 4731 §3.2). `None`: it is not told.
+    #[must_use]
+    pub fn returned(&self, found: &crate::NumberSet) -> Option<crate::NumberSet> {
+        if !self.modseq || found.is_empty() {
+            return None;
+        }
+        Some(match &self.returns {
+            Some(returns) if returns.is_silent() => return None,
+            Some(returns) => returns.saved(found),
+            None => found.clone(),
+        })
+    }
 }
 
 /// Result options. [`Returns::default`] is none at all.
@@ -68,6 +87,8 @@ pub enum DateKind {
     Internal,
     /// The Date field
     Sent,
+    /// SAVEDATE (RFC 8514)
+    Saved,
 }
 
 /// How dates compare; time and zone do not count.
@@ -128,6 +149,14 @@ pub enum SearchKey {
     Older(u32),
     /// INTERNALDATE at most so many seconds ago (RFC 5032).
     Younger(u32),
+    /// Changed at this mod-sequence or later (RFC 7162).
+    ModSeq(u64),
+    /// EMAILID, as the client wrote it (RFC 8474).
+    EmailId(String),
+    /// THREADID, as the client wrote it (RFC 8474).
+    ThreadId(String),
+    /// Whether the mailbox keeps SAVEDATE (RFC 8514).
+    SaveDateSupported,
     /// Not this.
     Not(Box<SearchKey>),
     /// One of these.
@@ -146,7 +175,7 @@ pub(super) fn search(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
         cursor.saves = options.save;
         returns = Some(options);
         cursor.space()?;
-    } else if cursor.grammar.rev2 {
+    } else if cursor.grammar.rev2() {
         // RFC 9051 §6.4.4: without RETURN it is as RETURN (ALL).
         returns = Some(Returns { all: true, ..Returns::default() });
     }
@@ -156,7 +185,8 @@ pub(super) fn search(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     }
     let mut left = MAX_KEYS;
     let keys = keys(cursor, MAX_DEPTH, &mut left)?;
-    Ok(Request::Command(Command::Search(Search { uid: call.uid, returns, keys })))
+    let modseq = cursor.condstore;
+    Ok(Request::Command(Command::Search(Search { uid: call.uid, returns, keys, modseq })))
 }
 
 fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
@@ -211,7 +241,10 @@ fn key(cursor: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<Search
             cursor.byte(b')')?;
             return Ok(SearchKey::And(keys));
         }
-        Some(b'0'..=b'9' | b'*' | b'$') => return sequence_set(cursor).map(SearchKey::Sequence),
+        Some(b'0'..=b'9' | b'*' | b'$') => {
+            cursor.numbers |= cursor.peek() != Some(b'$');
+            return sequence_set(cursor).map(SearchKey::Sequence);
+        }
         _ => {}
     }
     let name =
@@ -226,6 +259,10 @@ fn key(cursor: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<Search
             let one = key(cursor, deeper, left)?;
             cursor.space()?;
             Ok(SearchKey::Or(Box::new(one), Box::new(key(cursor, deeper, left)?)))
+        }
+        "SAVEDATESUPPORTED" => {
+            cursor.need(Capability::SaveDate)?;
+            Ok(SearchKey::SaveDateSupported)
         }
         name => match plain(name) {
             Some(key) => Ok(key),
@@ -258,7 +295,11 @@ fn plain(name: &str) -> Option<SearchKey> {
 
 fn with_argument(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
     const UNKNOWN: Refusal = Refusal::bad("Unknown search key");
-    let kind = if name.starts_with("SENT") { DateKind::Sent } else { DateKind::Internal };
+    let kind = match name {
+        name if name.starts_with("SENT") => DateKind::Sent,
+        name if name.starts_with("SAVED") => DateKind::Saved,
+        _ => DateKind::Internal,
+    };
     let known = matches!(
         name,
         "BCC"
@@ -282,9 +323,18 @@ fn with_argument(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
             | "UID"
             | "OLDER"
             | "YOUNGER"
+            | "MODSEQ"
+            | "EMAILID"
+            | "THREADID"
+            | "SAVEDBEFORE"
+            | "SAVEDON"
+            | "SAVEDSINCE"
     );
     if !known {
         return Err(UNKNOWN);
+    }
+    if kind == DateKind::Saved {
+        cursor.need(Capability::SaveDate)?;
     }
     cursor.space()?;
     let on = |op, date| SearchKey::Date { kind, op, date };
@@ -301,16 +351,30 @@ fn with_argument(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
         "TEXT" => SearchKey::Text(cursor.text()?),
         "KEYWORD" => SearchKey::Flag { flag: keyword(cursor)?, set: true },
         "UNKEYWORD" => SearchKey::Flag { flag: keyword(cursor)?, set: false },
-        "BEFORE" | "SENTBEFORE" => on(DateOp::Before, date(cursor)?),
-        "ON" | "SENTON" => on(DateOp::On, date(cursor)?),
-        "SINCE" | "SENTSINCE" => on(DateOp::Since, date(cursor)?),
+        "BEFORE" | "SENTBEFORE" | "SAVEDBEFORE" => on(DateOp::Before, date(cursor)?),
+        "ON" | "SENTON" | "SAVEDON" => on(DateOp::On, date(cursor)?),
+        "SINCE" | "SENTSINCE" | "SAVEDSINCE" => on(DateOp::Since, date(cursor)?),
         "LARGER" => SearchKey::Larger(cursor.number64()?),
         "SMALLER" => SearchKey::Smaller(cursor.number64()?),
         "UID" => SearchKey::Uid(sequence_set(cursor)?),
         "OLDER" => SearchKey::Older(interval(cursor)?),
         "YOUNGER" => SearchKey::Younger(interval(cursor)?),
+        "MODSEQ" => SearchKey::ModSeq(search_modseq(cursor)?),
+        "EMAILID" => SearchKey::EmailId(object_id(cursor)?),
+        "THREADID" => SearchKey::ThreadId(object_id(cursor)?),
         _ => return Err(UNKNOWN),
     })
+}
+
+/// `objectid`: letters, digits, `_` and `-`, at most 255 (RFC 8474 §7). One that is no id of ours finds nothing.
+fn object_id(cursor: &mut Cursor<'_>) -> Parsed<String> {
+    cursor.need(Capability::ObjectId)?;
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let id = cursor.text()?;
+    if id.is_empty() || id.len() > 255 || !id.bytes().all(legal) {
+        return Err(Refusal::bad("Not an object id"));
+    }
+    Ok(id)
 }
 
 /// `nz-number` of seconds (RFC 5032 §5).

@@ -22,6 +22,12 @@ pub enum StatusItem {
     Deleted,
     /// Octets of all messages (RFC 8438).
     Size,
+    /// The mailbox's highest mod-sequence (RFC 7162).
+    HighestModSeq,
+    /// MAILBOXID (RFC 8474).
+    MailboxId,
+    /// Octets of the largest message APPEND takes (RFC 7889).
+    AppendLimit,
 }
 
 /// Every item: name, what brings it.
@@ -33,6 +39,9 @@ const ITEMS: &[(&str, StatusItem, Option<Capability>)] = &[
     ("UNSEEN", StatusItem::Unseen, None),
     ("DELETED", StatusItem::Deleted, Some(Capability::Imap4Rev2)),
     ("SIZE", StatusItem::Size, Some(Capability::StatusSize)),
+    ("HIGHESTMODSEQ", StatusItem::HighestModSeq, Some(Capability::CondStore)),
+    ("MAILBOXID", StatusItem::MailboxId, Some(Capability::ObjectId)),
+    ("APPENDLIMIT", StatusItem::AppendLimit, Some(Capability::AppendLimit)),
 ];
 
 impl StatusItem {
@@ -62,6 +71,7 @@ pub(super) fn items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
         if let Some(capability) = capability {
             cursor.need(*capability)?;
         }
+        cursor.condstore |= *item == StatusItem::HighestModSeq;
         if !items.contains(item) {
             items.push(*item);
         }

@@ -42,6 +42,8 @@ pub enum Code<'a> {
     Capability(&'a str),
     ClientBug,
     Closed,
+    /// RFC 4978 §3: the connection is compressed already.
+    CompressionActive,
     ContactAdmin,
     /// UIDVALIDITY of the target, UIDs in the source, UIDs in the target; both ascending.
     CopyUid(u32, &'a NumberSet, &'a NumberSet),
@@ -49,8 +51,14 @@ pub enum Code<'a> {
     Expired,
     ExpungeIssued,
     HasChildren,
+    /// RFC 7162 §3.1.2.1
+    HighestModSeq(u64),
     InUse,
     Limit,
+    /// MAILBOXID (RFC 8474 §4.1)
+    MailboxId(&'a str),
+    /// RFC 7162 §3.1.3: what was left alone.
+    Modified(&'a NumberSet),
     NonExistent,
     NoPerm,
     /// RFC 5182 §2.1: SAVE could not be obeyed.
@@ -88,14 +96,18 @@ impl Code<'_> {
             Self::Capability(_) => "CAPABILITY",
             Self::ClientBug => "CLIENTBUG",
             Self::Closed => "CLOSED",
+            Self::CompressionActive => "COMPRESSIONACTIVE",
             Self::ContactAdmin => "CONTACTADMIN",
             Self::CopyUid(..) => "COPYUID",
             Self::Corruption => "CORRUPTION",
             Self::Expired => "EXPIRED",
             Self::ExpungeIssued => "EXPUNGEISSUED",
             Self::HasChildren => "HASCHILDREN",
+            Self::HighestModSeq(_) => "HIGHESTMODSEQ",
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
+            Self::MailboxId(_) => "MAILBOXID",
+            Self::Modified(_) => "MODIFIED",
             Self::NonExistent => "NONEXISTENT",
             Self::NoPerm => "NOPERM",
             Self::NotSaved => "NOTSAVED",
@@ -123,6 +135,19 @@ impl Code<'_> {
             Self::UidNext(number) | Self::UidValidity(number) | Self::Unseen(number) => {
                 out.extend_from_slice(b" ");
                 push_number(out, u64::from(*number));
+            }
+            Self::HighestModSeq(modseq) => {
+                out.extend_from_slice(b" ");
+                push_number(out, *modseq);
+            }
+            Self::MailboxId(id) => {
+                out.extend_from_slice(b" (");
+                out.extend_from_slice(id.as_bytes());
+                out.extend_from_slice(b")");
+            }
+            Self::Modified(numbers) => {
+                out.extend_from_slice(b" ");
+                numbers.write(out);
             }
             Self::AppendUid(validity, uids) => write_sets(out, *validity, &[uids]),
             Self::CopyUid(validity, from, to) => write_sets(out, *validity, &[from, to]),

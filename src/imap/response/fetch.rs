@@ -2,7 +2,7 @@
 
 use super::envelope::push_envelope;
 use super::structure::push_body;
-use super::text::{Style, push_astring, push_flags, push_number, push_string};
+use super::text::{Style, push_astring, push_flags, push_nstring, push_number, push_string};
 use crate::command::{BodySection, FetchItem, SectionText};
 use crate::date::MONTHS;
 use bytes::BytesMut;
@@ -66,6 +66,48 @@ impl<'a> FetchLine<'a> {
     pub fn size(&mut self, octets: u64) {
         self.item("RFC822.SIZE ");
         push_number(self.out, octets);
+    }
+
+    /// `MODSEQ (n)` (RFC 7162)
+    pub fn mod_seq(&mut self, modseq: u64) {
+        self.item("MODSEQ (");
+        push_number(self.out, modseq);
+        self.out.extend_from_slice(b")");
+    }
+
+    /// `EMAILID (id)` (RFC 8474)
+    pub fn email_id(&mut self, id: &str) {
+        self.item("EMAILID (");
+        self.out.extend_from_slice(id.as_bytes());
+        self.out.extend_from_slice(b")");
+    }
+
+    /// `THREADID (id)`, or NIL where there is none (RFC 8474)
+    pub fn thread_id(&mut self, id: Option<&str>) {
+        match id {
+            Some(id) => {
+                self.item("THREADID (");
+                self.out.extend_from_slice(id.as_bytes());
+                self.out.extend_from_slice(b")");
+            }
+            None => self.item("THREADID NIL"),
+        }
+    }
+
+    /// `PREVIEW "..."`, or NIL where it is not known (RFC 8970). Always UTF-8, as a literal where the client cannot
+    /// take it quoted.
+    pub fn preview(&mut self, text: Option<&str>) {
+        self.item("PREVIEW ");
+        push_nstring(self.out, text, self.style);
+    }
+
+    /// `SAVEDATE "..."`, or NIL where it is not kept (RFC 8514)
+    pub fn save_date<Z: TimeZone>(&mut self, date: Option<&DateTime<Z>>) {
+        self.item("SAVEDATE ");
+        match date {
+            Some(date) => push_date_time(self.out, date),
+            None => self.out.extend_from_slice(b"NIL"),
+        }
     }
 
     /// `ENVELOPE (...)`

@@ -53,11 +53,28 @@ pub struct ListEntry<'a> {
 
 /// One value of a STATUS response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StatusValue {
+pub struct StatusValue<'a> {
     /// Which.
     pub item: StatusItem,
     /// Its value.
-    pub value: u64,
+    pub value: StatusData<'a>,
+}
+
+/// What a STATUS item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusData<'a> {
+    /// A number.
+    Number(u64),
+    /// An object id, written in parentheses (RFC 8474 §4.3).
+    Id(&'a str),
+    /// No value: e.g. there is no APPENDLIMIT.
+    Nil,
+}
+
+impl From<u64> for StatusData<'_> {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
 }
 
 /// One namespace: its prefix; the delimiter is always `/`.
@@ -112,7 +129,7 @@ impl Writer<'_> {
     }
 
     /// `* STATUS name (ITEM value ...)`
-    pub fn mailbox_status(&mut self, name: &str, values: &[StatusValue]) {
+    pub fn mailbox_status(&mut self, name: &str, values: &[StatusValue<'_>]) {
         self.out.extend_from_slice(b"* STATUS ");
         push_mailbox(self.out, name, self.style);
         self.out.extend_from_slice(b" (");
@@ -122,7 +139,15 @@ impl Writer<'_> {
             }
             self.out.extend_from_slice(value.item.name().as_bytes());
             self.out.extend_from_slice(b" ");
-            push_number(self.out, value.value);
+            match value.value {
+                StatusData::Number(number) => push_number(self.out, number),
+                StatusData::Id(id) => {
+                    self.out.extend_from_slice(b"(");
+                    self.out.extend_from_slice(id.as_bytes());
+                    self.out.extend_from_slice(b")");
+                }
+                StatusData::Nil => self.out.extend_from_slice(b"NIL"),
+            }
         }
         self.out.extend_from_slice(b")\r\n");
     }

@@ -9,20 +9,36 @@ impl Writer<'_> {
     /// Answers a search: `* ESEARCH (TAG "t") ...` where RETURN was given or IMAP4rev2 enabled, else
     /// `* SEARCH ...`. `RETURN (SAVE)` alone has no answer (RFC 5182 §2.1).
     pub fn search(&mut self, tag: &str, search: &Search, found: &NumberSet) {
+        self.search_with(tag, search, found, None);
+    }
+
+    /// As [`Writer::search`]; with the highest mod-sequence of the messages returned where the keys hold MODSEQ
+    /// ([`Search::modseq`]; of which messages says [`Search::returned`]).
+    pub fn search_with(
+        &mut self,
+        tag: &str,
+        search: &Search,
+        found: &NumberSet,
+        modseq: Option<u64>,
+    ) {
         match &search.returns {
             Some(returns) if returns.is_silent() => {}
-            Some(_) => self.esearch(tag, search, found),
-            None => self.plain_search(found),
+            Some(_) => self.esearch(tag, search, found, modseq),
+            None => self.plain_search(found, modseq),
         }
     }
 
-    fn plain_search(&mut self, found: &NumberSet) {
+    fn plain_search(&mut self, found: &NumberSet, modseq: Option<u64>) {
         self.out.extend_from_slice(b"* SEARCH");
         found.iter().for_each(|number| self.item(" ", u64::from(number)));
+        if let Some(modseq) = modseq {
+            self.item(" (MODSEQ ", modseq);
+            self.out.extend_from_slice(b")");
+        }
         self.out.extend_from_slice(b"\r\n");
     }
 
-    fn esearch(&mut self, tag: &str, search: &Search, found: &NumberSet) {
+    fn esearch(&mut self, tag: &str, search: &Search, found: &NumberSet, modseq: Option<u64>) {
         let returns = search.returns.unwrap_or_default();
         self.out.extend_from_slice(b"* ESEARCH (TAG ");
         push_quoted(self.out, tag.as_bytes());
@@ -41,6 +57,9 @@ impl Writer<'_> {
         }
         if returns.count {
             self.item(" COUNT ", found.len());
+        }
+        if let Some(modseq) = modseq {
+            self.item(" MODSEQ ", modseq);
         }
         self.out.extend_from_slice(b"\r\n");
     }

@@ -1,7 +1,7 @@
 //! Capabilities, STARTTLS and login.
 
 use super::{Event, Open, Phase, Session, Step};
-use crate::capability::CAPABILITIES;
+use crate::capability::{CAPABILITIES, Capability};
 use crate::command::{Authenticate, State};
 use crate::cursor::Refusal;
 use crate::reader::Line;
@@ -10,6 +10,7 @@ use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sasl::Mechanism;
+use std::borrow::Cow;
 
 /// RFC 5530 §3: "The operation is not permitted due to a lack of data confidentiality."
 pub(super) const PRIVACY: Refusal =
@@ -47,17 +48,21 @@ impl Session {
     #[must_use]
     pub fn capabilities(&self) -> String {
         let stranger = self.state == State::NotAuthenticated;
-        let mut names: Vec<&str> = CAPABILITIES
+        let names: Vec<Cow<'_, str>> = CAPABILITIES
             .iter()
             .filter(|spec| self.config.capabilities.has(spec.capability))
             .filter(|spec| spec.early || !stranger)
-            .map(|spec| spec.name)
+            .map(|spec| match spec.capability {
+                Capability::AppendLimit => {
+                    format!("{}={}", spec.name, self.config.max_message_bytes).into()
+                }
+                _ => spec.name.into(),
+            })
             .collect();
         let mut list = names.join(" ");
         if !stranger {
             return list;
         }
-        names.clear();
         if self.config.starttls && !self.tls {
             list.push_str(" STARTTLS");
         }

@@ -50,6 +50,7 @@ impl Session {
         }
         self.spec = None;
         self.uid = false;
+        self.numbers = false;
         let mut cursor = Cursor::new(line, self.grammar());
         match cursor.tag() {
             Ok(tag) if tag.len() <= MAX_TAG && cursor.take(b' ') => {
@@ -102,7 +103,13 @@ impl Session {
     fn complete(&mut self, whole: &[u8]) -> Step {
         let mut cursor = Cursor::new(whole, self.grammar());
         match self.read(&mut cursor) {
-            Ok(request) => self.request(request),
+            Ok(request) => {
+                if cursor.condstore {
+                    self.condstore(!self.enabled.has(Capability::CondStore));
+                }
+                self.numbers = cursor.numbers;
+                self.request(request)
+            }
             Err(refusal) => {
                 let step = self.refuse(&refusal, None, 0);
                 let void = cursor.saves && refusal.status == Status::No;

@@ -6,9 +6,9 @@
 
 use super::*;
 use crate::command::{COMMANDS, FetchItem, SpecialUse};
-use crate::response::{Attribute, ListEntry, NamespaceEntry, StatusValue};
+use crate::response::{Attribute, ListEntry, NamespaceEntry, StatusData, StatusValue};
 use crate::set::NumberSet;
-use crate::{Capabilities, Search};
+use crate::{Capabilities, Search, StatusItem};
 use chrono::DateTime;
 use proptest::prelude::*;
 use types::Flags;
@@ -102,6 +102,7 @@ impl Client {
                 session.finish(Status::Ok, Some(&Code::AppendUid(7, &uids)), "APPEND completed");
             }
             Event::IdleDone => session.finish_ok(),
+            Event::Compress => session.compression_started(),
             Event::Close => self.closed = true,
             Event::AppendContent(_)
             | Event::AppendVoid
@@ -112,10 +113,16 @@ impl Client {
 
     fn command(&mut self, command: &Command) {
         let tag = self.session.tag().to_owned();
+        let qresync = self.session.is_enabled(Capability::QResync);
         let mut writer = self.session.writer();
         match command {
-            Command::Select { mailbox, read_only } => return self.select(mailbox, *read_only),
+            Command::Select { mailbox, read_only, qresync, .. } => {
+                return self.select(mailbox, *read_only, qresync.as_deref());
+            }
             Command::Fetch(fetch) => {
+                if fetch.vanished {
+                    writer.vanished(true, &[300, 301, 310, 405, 411].into_iter().collect());
+                }
                 let mut line = writer.fetch(1);
                 fetch.items.iter().for_each(|item| fetch_item(&mut line, item));
                 line.end();
@@ -134,13 +141,35 @@ impl Client {
                 }
             }
             Command::Status { mailbox, items } => {
-                let values: Vec<_> =
-                    items.iter().map(|item| StatusValue { item: *item, value: 4 }).collect();
+                let value = |item: &StatusItem| match item {
+                    StatusItem::HighestModSeq => StatusData::Number(7_011_231_777),
+                    StatusItem::MailboxId => StatusData::Id("F2212ea87-6097-4256-9d51-71338625"),
+                    StatusItem::AppendLimit => StatusData::Nil,
+                    _ => StatusData::Number(4),
+                };
+                let values: Vec<_> = items
+                    .iter()
+                    .map(|item| StatusValue { item: *item, value: value(item) })
+                    .collect();
                 writer.mailbox_status(mailbox, &values);
             }
             Command::Namespace => writer.namespace(&[NamespaceEntry { prefix: "" }], &[], &[]),
             Command::Id(_) => writer.id(&[("name", "Postrider")]),
+            Command::Expunge { .. } if qresync => {
+                writer.vanished(false, &[405, 407, 410, 425].into_iter().collect());
+                let code = Code::HighestModSeq(20_010_715_194_045_319);
+                return self.session.finish(Status::Ok, Some(&code), "expunged");
+            }
             Command::Expunge { .. } => writer.expunge(1),
+            Command::Store(store) if store.unchanged_since.is_some() => {
+                let mut line = writer.fetch(5);
+                line.uid(5);
+                line.mod_seq(320_162_350);
+                line.end();
+                let left: NumberSet = [7, 9].into_iter().collect();
+                let code = Code::Modified(&left);
+                return self.session.finish(Status::Ok, Some(&code), "Conditional STORE failed");
+            }
             Command::Copy(_) => {
                 let (from, to) =
                     ([2, 3, 4, 9].into_iter().collect(), [20, 21, 22, 23].into_iter().collect());
@@ -152,7 +181,7 @@ impl Client {
         self.session.finish_ok();
     }
 
-    fn select(&mut self, mailbox: &str, read_only: bool) {
+    fn select(&mut self, mailbox: &str, read_only: bool, qresync: Option<&crate::QResync>) {
         if mailbox == "Nowhere" {
             return self.session.finish(Status::No, Some(&Code::NonExistent), "No such mailbox");
         }
@@ -163,10 +192,28 @@ impl Client {
         writer.recent(0);
         writer.status(Status::Ok, Some(&Code::UidValidity(7)), "UIDs valid");
         writer.status(Status::Ok, Some(&Code::UidNext(9)), "Next UID");
+        let condstore = self.session.is_enabled(Capability::CondStore);
+        let mut writer = self.session.writer();
+        if condstore {
+            writer.status(Status::Ok, Some(&Code::HighestModSeq(MODSEQ)), "Highest");
+        }
+        if let Some(known) = qresync.filter(|known| known.uidvalidity == 7) {
+            writer.vanished(true, known.known.as_ref().unwrap_or(&[1, 2].into_iter().collect()));
+            known.pairs().take(3).for_each(|(number, uid)| {
+                let mut line = writer.fetch(number);
+                line.uid(uid);
+                line.flags(Flags::SEEN, &[] as &[&str], false);
+                line.mod_seq(MODSEQ);
+                line.end();
+            });
+        }
+        self.session.set_highest_modseq(MODSEQ);
         let code = if read_only { Code::ReadOnly } else { Code::ReadWrite };
         self.session.finish(Status::Ok, Some(&code), "Selected");
     }
 }
+
+const MODSEQ: u64 = 715_194_045_007;
 
 const MAILBOXES: &[(&str, &[Attribute])] = &[
     ("INBOX", &[Attribute::HasNoChildren]),
@@ -191,7 +238,10 @@ fn verdict(secret: &Secret) -> AuthVerdict {
 }
 
 fn answer_search(writer: &mut Writer<'_>, tag: &str, search: &Search) {
-    writer.search(tag, search, &[2, 3, 4, 9].into_iter().collect());
+    let found = [2, 3, 4, 9].into_iter().collect();
+    // Each message's mod-sequence is 917,162,000 more than its number.
+    let modseq = search.returned(&found).and_then(|set| set.last());
+    writer.search_with(tag, search, &found, modseq.map(|last| 917_162_000 + u64::from(last)));
 }
 
 fn fetch_item(line: &mut crate::FetchLine<'_>, item: &FetchItem) {
@@ -209,6 +259,15 @@ fn fetch_item(line: &mut crate::FetchLine<'_>, item: &FetchItem) {
         FetchItem::Body => line.body(&structure.root),
         FetchItem::BodyStructure => line.body_structure(&structure.root),
         FetchItem::BinarySize(part) => line.binary_size(part, 11),
+        FetchItem::ModSeq => line.mod_seq(65_402),
+        FetchItem::EmailId => line.email_id("M6d99ac3275bb4e"),
+        FetchItem::ThreadId => line.thread_id(Some("T64b478a75b7ea9")),
+        FetchItem::Preview { lazy: true } => line.preview(None),
+        FetchItem::Preview { lazy: false } => line.preview(Some("Grüße, Joe")),
+        FetchItem::SaveDate => {
+            let date = DateTime::parse_from_rfc3339("2015-02-17T21:52:25+00:00").unwrap();
+            line.save_date(Some(&date));
+        }
         FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text => {
             line.data_octets(item, MESSAGE);
         }
@@ -343,6 +402,7 @@ fn arguments(name: &str) -> &'static str {
         "AUTHENTICATE" => " PLAIN AGZyZWQAc2VjcmV0",
         "LOGIN" => " fred secret",
         "ENABLE" => " IMAP4rev2",
+        "COMPRESS" => " DEFLATE",
         "SELECT" | "EXAMINE" | "CREATE" | "DELETE" | "SUBSCRIBE" | "UNSUBSCRIBE" => " Work",
         "RENAME" => " Work Play",
         "LIST" | "LSUB" => " \"\" *",
@@ -418,6 +478,23 @@ fn nothing_works_unannounced() {
         (Binary, "FETCH 1 BINARY[1]"),
         (Binary, "APPEND INBOX ~{1}\r\nx"),
         (Within, "SEARCH OLDER 1"),
+        (CondStore, "SELECT INBOX (CONDSTORE)"),
+        (CondStore, "FETCH 1 MODSEQ"),
+        (CondStore, "FETCH 1 UID (CHANGEDSINCE 1)"),
+        (CondStore, "STORE 1 (UNCHANGEDSINCE 1) FLAGS ()"),
+        (CondStore, "SEARCH MODSEQ 1"),
+        (CondStore, "STATUS INBOX (HIGHESTMODSEQ)"),
+        (QResync, "FETCH 1 MODSEQ"),
+        (ObjectId, "FETCH 1 (EMAILID THREADID)"),
+        (ObjectId, "SEARCH EMAILID Mx"),
+        (ObjectId, "SEARCH THREADID Tx"),
+        (ObjectId, "STATUS INBOX (MAILBOXID)"),
+        (Preview, "FETCH 1 PREVIEW (LAZY)"),
+        (SaveDate, "FETCH 1 SAVEDATE"),
+        (SaveDate, "SEARCH SAVEDATESUPPORTED SAVEDON 1-Jan-2000"),
+        (AppendLimit, "STATUS INBOX (APPENDLIMIT)"),
+        (CompressDeflate, "COMPRESS DEFLATE"),
+        (Unauthenticate, "UNAUTHENTICATE"),
         (LiteralPlus, "SUBSCRIBE {1+}\r\na"),
     ];
     for (capability, command) in samples {

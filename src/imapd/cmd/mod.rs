@@ -19,7 +19,9 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         Command::Noop | Command::Check => info::noop(client).await,
         Command::Id(said) => Ok(info::id(client, &said)),
         Command::Namespace => Ok(info::namespace(client)),
-        Command::Select { mailbox, read_only } => select::select(client, &mailbox, read_only).await,
+        Command::Select { mailbox, read_only, .. } => {
+            select::select(client, &mailbox, read_only).await
+        }
         Command::Close => select::close(client).await,
         Command::Unselect => {
             client.deselect().await;
@@ -41,5 +43,7 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         Command::Store(store) => store::store(client, &store).await,
         Command::Copy(transfer) => transfer::copy(client, &transfer).await,
         Command::Move(transfer) => transfer::move_(client, &transfer).await,
+        // Not announced, so it does not come.
+        Command::Unauthenticate => Ok(Answer::bad("Not possible here")),
     }
 }

@@ -9,6 +9,7 @@ use imap::{DateKind, DateOp, Flag, Search, SearchKey};
 use mail::UidSet;
 use mail::search::{Key, Query, When};
 use std::time::SystemTime;
+use types::{MessageId, ModSeq, ThreadId};
 
 pub(crate) async fn search(client: &mut Client, search: &Search) -> Result<Answer, Stop> {
     let mail = client.shared.mail.clone();
@@ -66,12 +67,18 @@ fn translate(selected: &Selected, key: &SearchKey, now: DateTime<Utc>) -> Key {
             match kind {
                 DateKind::Internal => Key::Received(when, *date),
                 DateKind::Sent => Key::Sent(when, *date),
+                DateKind::Saved => Key::Saved(when, *date),
             }
         }
         SearchKey::Larger(size) => Key::Larger(*size),
         SearchKey::Smaller(size) => Key::Smaller(*size),
         SearchKey::Older(seconds) => not(ago(*seconds)),
         SearchKey::Younger(seconds) => ago(*seconds),
+        SearchKey::ModSeq(modseq) => Key::ModSeq(ModSeq(*modseq)),
+        // An id that is none of ours belongs to no message.
+        SearchKey::EmailId(id) => MessageId::parse(id).map_or(not(Key::All), Key::Email),
+        SearchKey::ThreadId(id) => ThreadId::parse(id).map_or(not(Key::All), Key::Thread),
+        SearchKey::SaveDateSupported => Key::All,
         SearchKey::Not(key) => not(each(key)),
         SearchKey::Or(a, b) => Key::Or(Box::new(each(a)), Box::new(each(b))),
         SearchKey::And(keys) => Key::And(keys.iter().map(each).collect()),
