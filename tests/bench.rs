@@ -141,12 +141,13 @@ impl Bench {
         placed(&deliver(&self.store, self.set(&[account])).await?)
     }
 
-    /// Fills an account's INBOX with `count` copies: a hundred messages, then copies of copies.
+    /// Fills an account's INBOX up to `count` copies: a hundred messages, then copies of copies.
     pub async fn fill(&self, account: AccountId, count: u32) -> Result<MailboxId> {
         use store::account::{CopyMessages, commit};
         let inbox = self.inbox(account).await?;
-        let first = count.min(100);
-        let deliveries = (0..first).map(|_| self.deliver(account));
+        let there = self.mailbox(account, "INBOX").await?.total;
+        let first = count.min(100).max(there);
+        let deliveries = (there..first).map(|_| self.deliver(account));
         for done in futures::future::join_all(deliveries).await {
             done?;
         }

@@ -1,1 +1,162 @@
-//! later
+//! The migrations: what they make, that they can be repeated, and that ten nodes may run them at once.
+
+use anyhow::{Context, Result, ensure};
+use std::path::PathBuf;
+use std::process::Command;
+use store::{PostgresConfig, Store, StoreError, migrate};
+use testkit::{Database, Postgres};
+use types::AccountId;
+
+fn committed() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../migrations/schema.sql")
+}
+
+/// The schema as `pg_dump` tells it, without what differs between versions of the tool and between shards.
+fn dump(database: &Database) -> Result<String> {
+    let socket = database.postgres().socket_folder().display().to_string();
+    let bin = std::fs::read_dir("/usr/lib/postgresql")?
+        .flatten()
+        .map(|entry| entry.path().join("bin/pg_dump"))
+        .filter(|path| path.is_file())
+        .max()
+        .context("pg_dump")?;
+    let output = Command::new(bin)
+        .args(["--schema-only", "--no-owner", "--no-privileges", "--restrict-key=x"])
+        .args(["-h", &socket, "-U", "postgres", database.name()])
+        .output()?;
+    let output = if output.status.success() {
+        output
+    } else {
+        // Before the minor versions of August 2025 there was no such key.
+        let bin = std::fs::read_dir("/usr/lib/postgresql")?
+            .flatten()
+            .map(|entry| entry.path().join("bin/pg_dump"))
+            .filter(|path| path.is_file())
+            .max()
+            .context("pg_dump")?;
+        Command::new(bin)
+            .args(["--schema-only", "--no-owner", "--no-privileges"])
+            .args(["-h", &socket, "-U", "postgres", database.name()])
+            .output()?
+    };
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout)?;
+    let kept = text.lines().filter(|line| {
+        let noise = ["--", "SET ", "SELECT pg_catalog.set_config", "\\restrict", "\\unrestrict"];
+        !line.trim().is_empty() && !noise.iter().any(|noise| line.starts_with(noise))
+    });
+    let mut text: String = kept.flat_map(|line| [line, "\n"]).collect();
+    text.insert_str(
+        0,
+        "-- What the migrations make, for the reader and for a test (tests/schema.rs). Never run by hand; written\n\
+         -- anew by `make schema`.\n",
+    );
+    Ok(text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_replay_to_the_committed_schema_twice() -> Result<()> {
+    let postgres = Postgres::shared().await?;
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let database = postgres.empty_database().await?;
+        let applied = migrate::up(&database.config()).await?;
+        assert_eq!(applied.len(), migrate::newest() as usize);
+        assert!(
+            migrate::up(&database.config()).await?.is_empty(),
+            "a second run has nothing to do"
+        );
+        made.push(dump(&database)?);
+        let store = database.store()?;
+        let status = migrate::check(&store).await?;
+        assert_eq!((status.applied, status.newest), (migrate::newest(), migrate::newest()));
+        drop(store);
+        database.discard().await?;
+    }
+    assert!(made[0] == made[1], "two replays differ");
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(committed(), &made[0])?;
+    }
+    let committed = std::fs::read_to_string(committed()).unwrap_or_default();
+    let different =
+        made[0].lines().zip(committed.lines()).find(|(made, committed)| made != committed);
+    ensure!(
+        made[0] == committed,
+        "the migrations make another schema than migrations/schema.sql (`make schema` writes it anew), first at\n{different:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_nodes_migrate_at_once() -> Result<()> {
+    let database = Postgres::shared().await?.empty_database().await?;
+    let config = database.config();
+    let work = (0..10).map(|_| migrate::up(&config));
+    let mut applied = 0;
+    for done in futures::future::join_all(work).await {
+        applied += done?.len();
+    }
+    assert_eq!(applied, migrate::newest() as usize, "each migration ran once");
+    database.check(None).await?;
+    database.discard().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_it_does_not_know_is_refused_with_a_line() -> Result<()> {
+    let postgres = Postgres::shared().await?;
+    let empty = postgres.empty_database().await?;
+    let refused = migrate::check(&empty.store()?).await;
+    let line = "the database schema is at version 0, this binary needs 2 or later: run `postrider migrate up`";
+    assert_eq!(refused.err(), Some(StoreError::Schema(line.into())));
+    empty.discard().await?;
+
+    let newer = postgres.database().await?;
+    let client = newer.client().await?;
+    let ahead = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+                 VALUES (999, 'tomorrow', '', '1')";
+    client.batch_execute(ahead).await?;
+    // Expanded only: the old binary still serves.
+    assert_eq!(migrate::check(&newer.store()?).await?.applied, 999);
+    client.batch_execute("UPDATE schema_compatibility SET oldest_binary = 999").await?;
+    let refused = migrate::check(&newer.store()?).await.err().context("it must refuse")?;
+    assert!(refused.to_string().contains("start a newer postrider"), "{refused}");
+    drop(client);
+    newer.discard().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_not_there() -> Result<()> {
+    let postgres = Postgres::shared().await?;
+    let missing = PostgresConfig::new(postgres.url("no_such_database"));
+    let error = migrate::up(&missing).await.err().context("it must fail")?;
+    assert!(error.to_string().contains("no_such_database"), "{error}");
+    let store = Store::new(&missing)?;
+    assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
+    Ok(())
+}
+
+/// The application names partitions itself: PostgreSQL must agree for every account.
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_are_where_postgresql_puts_them() -> Result<()> {
+    let client = Postgres::shared().await?.client("postgres").await?;
+    client
+        .batch_execute(
+            "CREATE TEMP TABLE t (account_id int) PARTITION BY HASH (account_id);
+             DO $$ BEGIN FOR n IN 0..31 LOOP
+                 EXECUTE format('CREATE TEMP TABLE t_%s PARTITION OF t
+                                 FOR VALUES WITH (MODULUS 32, REMAINDER %s)', n, n);
+             END LOOP; END $$;
+             INSERT INTO t SELECT n FROM generate_series(-50, 20000) n;
+             INSERT INTO t VALUES (2147483647), (-2147483648), (1000000007), (65536), (16777216);",
+        )
+        .await?;
+    let sql =
+        "SELECT account_id, substring(tableoid::regclass::text FROM '_([0-9]+)$')::int FROM t";
+    let rows = client.query(sql, &[]).await?;
+    assert_eq!(rows.len(), 20_056);
+    for row in rows {
+        let (account, shard): (i32, i32) = (row.get(0), row.get(1));
+        assert_eq!(store::sql::shard(AccountId(account)), shard as u32, "account {account}");
+    }
+    Ok(())
+}

@@ -1,1 +1,215 @@
-//! later
+//! What PostgreSQL does for the hot statements: nothing may read a large table from end to end, whatever it
+//! knows (or does not know yet) of the data.
+//!
+//! The statements are those the store really sends: PostgreSQL's own log of plans (auto_explain) is read, for
+//! statements nested in functions too.
+
+use crate::bench::{Bench, Way, on, placed, to_inbox};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::sync::Arc;
+use store::account::{
+    CopyMessages, Delivery, DeliverySet, Expunge, FlagOp, MailboxPurge, Outcome, StoreFlags,
+    commit, deliver,
+};
+use testkit::{Postgres, PostgresOptions};
+use types::{Flags, MessageId, ModSeq, Uid};
+
+/// Tables that grow with the mail. A sequential scan over one of them is a fault.
+const LARGE: &[&str] = &[
+    "account",
+    "account_state",
+    "mailbox",
+    "message",
+    "mailbox_message",
+    "thread_ref",
+    "change",
+    "blob",
+    "queue_message",
+    "queue_recipient",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_hot_statement_reads_a_table_from_end_to_end() -> Result<()> {
+    let settings = [
+        "shared_preload_libraries=auto_explain",
+        "auto_explain.log_min_duration=0",
+        "auto_explain.log_nested_statements=on",
+        "auto_explain.log_format=json",
+        "auto_explain.log_analyze=on",
+        "auto_explain.log_timing=off",
+        "autovacuum=off",
+    ];
+    let settings = settings.iter().map(|text| (*text).to_owned()).collect();
+    let postgres =
+        Arc::new(Postgres::start(PostgresOptions { settings, ..Default::default() }).await?);
+    on(Arc::clone(&postgres), Way::Direct, async |bench: &Bench| {
+        // Connections whose plans were made when there was nothing, and keep them.
+        let young = bench.another_store()?;
+        for n in 0..3 {
+            let account = bench.account(&format!("early{n}")).await?;
+            bench.deliver(account).await?;
+            for _ in 0..6 {
+                all_hot_statements(bench, &young, account).await?;
+            }
+        }
+        let names: Vec<String> = (0..3_000).map(|n| format!("other{n}")).collect();
+        let mut others = Vec::new();
+        for done in futures::future::join_all(names.iter().map(|name| bench.account(name))).await {
+            others.push(done?);
+        }
+        let anna = bench.account("anna").await?;
+        let mail = (0..3_000).map(|_| bench.deliver(anna));
+        for done in futures::future::join_all(mail).await {
+            done?;
+        }
+        bench.fill(anna, 6_000).await?;
+        // A queue in which nothing is due.
+        for some in others.chunks(32) {
+            let mut set = bench.set(some);
+            set.deliveries.iter_mut().for_each(|delivery| delivery.deferred = true);
+            deliver(&bench.store, set).await?;
+        }
+        let client = bench.database.client().await?;
+        client.batch_execute("UPDATE queue_recipient SET due = now() + interval '1 hour'").await?;
+        let mark = postgres.log().len();
+        // Never analysed, plans of a connection that has just come.
+        let store = bench.another_store()?;
+        for _ in 0..7 {
+            all_hot_statements(bench, &store, anna).await?;
+        }
+        judge(&postgres.log()[mark..], "not analysed")?;
+        client.batch_execute("ANALYZE").await?;
+        let mark = postgres.log().len();
+        for _ in 0..7 {
+            all_hot_statements(bench, &store, anna).await?;
+        }
+        judge(&postgres.log()[mark..], "analysed")
+    })
+    .await
+}
+
+async fn all_hot_statements(
+    bench: &Bench,
+    store: &store::Store,
+    account: types::AccountId,
+) -> Result<()> {
+    use store::message as read;
+    let inbox = bench.inbox(account).await?;
+    let placed = placed(&deliver(store, bench.set(&[account])).await?)?;
+    let uids: Vec<Uid> = (1..=50).map(Uid).chain([placed.uid]).collect();
+    let rows = read::uid_rows_of(store, account, inbox, &uids).await?;
+    let ids: Vec<MessageId> = rows.iter().map(|row| row.message).collect();
+    read::message_rows(store, account, &ids).await?;
+    read::uid_rows(store, account, inbox, 1..=u32::MAX, 50).await?;
+    read::uid_runs(store, account, inbox).await?;
+    read::first_unseen(store, account, inbox).await?;
+    read::keywords_in_use(store, account, inbox).await?;
+    read::uids_deleted(store, account, inbox, 0, 50).await?;
+    read::change_log(store, account, inbox, ModSeq(1), 100).await?;
+    store::mailbox::mailbox_list(store, account).await?;
+    store::mailbox::mailbox_by_name(store, account, "INBOX").await?;
+    store::mailbox::mailbox_claim_recent(store, account, inbox, placed.uid).await?;
+    store::directory::address_resolve(
+        store,
+        "anna@example.test",
+        "anna@example.test",
+        "example.test",
+    )
+    .await?;
+    store::directory::credential_read(store, "anna@example.test").await?;
+    let blobs = read::message_rows(store, account, &[MessageId(rows[0].message.0)]).await?;
+    read::blob_row(store, blobs[0].blob).await?;
+    read::blob_rows(store, &[blobs[0].blob]).await?;
+    for op in [FlagOp::Add, FlagOp::Set] {
+        let change = StoreFlags {
+            account,
+            mailbox: inbox,
+            uids: &uids,
+            op,
+            flags: Flags::SEEN,
+            keywords: &["One".to_owned()],
+            unchanged_since: None,
+        };
+        commit(store, &change).await?;
+    }
+    let last = [placed.uid];
+    let trash = bench.mailbox(account, "Trash").await?.id;
+    commit(store, &CopyMessages { account, from: inbox, uids: &last, to: trash, remove: true })
+        .await?;
+    let deleted = StoreFlags {
+        account,
+        mailbox: inbox,
+        uids: &uids[..1],
+        op: FlagOp::Add,
+        flags: Flags::DELETED,
+        keywords: &[],
+        unchanged_since: None,
+    };
+    commit(store, &deleted).await?;
+    commit(store, &Expunge { account, mailbox: inbox, uids: &uids[..1] }).await?;
+    // Into the queue and out of it.
+    let mut set = bench.set(&[account]);
+    set.deliveries[0].deferred = true;
+    ensure!(deliver(store, set.clone()).await? == [Outcome::Deferred]);
+    let due = store::queue::queue_local_due(store, 10).await?;
+    let delivery = Delivery { queued: Some(due[0].id), ..to_inbox(account) };
+    let set = DeliverySet { newborn: false, envelope: None, deliveries: vec![delivery], ..set };
+    deliver(store, set).await?;
+    commit(store, &MailboxPurge { account, mailbox: inbox }).await?;
+    bench.deliver(account).await?;
+    Ok(())
+}
+
+/// Every plan in the log.
+fn plans(log: &str) -> Result<Vec<Value>> {
+    let mut plans = Vec::new();
+    for part in log.split("plan:\n").skip(1) {
+        // Continuation lines begin with a tab, and the object ends where its first brace is closed.
+        let mut stream = serde_json::Deserializer::from_str(part).into_iter::<Value>();
+        plans.push(stream.next().context("a plan")??);
+    }
+    Ok(plans)
+}
+
+/// Fails on a sequential scan of a large table, and on a node that threw away far more rows than it kept.
+fn judge(log: &str, when: &str) -> Result<()> {
+    let plans = plans(log)?;
+    ensure!(plans.len() > 100, "auto_explain logged {} plans", plans.len());
+    let mut faults = std::collections::BTreeSet::new();
+    for plan in &plans {
+        let query = plan["Query Text"].as_str().unwrap_or_default();
+        // The test's own preparations and the invariants are no hot statements.
+        if query.contains("refinery") || query.starts_with("ANALYZE") {
+            continue;
+        }
+        inspect(&plan["Plan"], query, &mut faults);
+    }
+    ensure!(faults.is_empty(), "{when}:\n{}", faults.into_iter().collect::<Vec<_>>().join("\n"));
+    Ok(())
+}
+
+fn inspect(node: &Value, query: &str, faults: &mut std::collections::BTreeSet<String>) {
+    let kind = node["Node Type"].as_str().unwrap_or_default();
+    let relation = node["Relation Name"].as_str().unwrap_or_default();
+    let table = relation.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
+    let number = |name: &str| node[name].as_f64().unwrap_or_default();
+    let wasted = (number("Rows Removed by Filter")
+        + number("Rows Removed by Join Filter")
+        + number("Rows Removed by Index Recheck"))
+        * number("Actual Loops").max(1.0);
+    let query = query.split_whitespace().take(24).collect::<Vec<_>>().join(" ");
+    // `\Seen`, `\Deleted` and keyword searches read a mailbox, as they must.
+    let searches = ["flags & 1 = 0", "flags & 8", "keywords IS NOT NULL"];
+    let search = searches.iter().any(|search| query.contains(search));
+    if !search && kind == "Seq Scan" && LARGE.contains(&table) && number("Actual Loops") > 0.0 {
+        faults.insert(format!("Seq Scan on {relation}: {query}"));
+    }
+    if !search && wasted > 2_000.0 {
+        let filter = node["Filter"].as_str().or(node["Join Filter"].as_str()).unwrap_or_default();
+        faults.insert(format!("{kind} on {relation} threw {wasted} rows away ({filter}): {query}"));
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        inspect(child, &query, faults);
+    }
+}

@@ -1,0 +1,3608 @@
+-- What the migrations make, for the reader and for a test (tests/schema.rs). Never run by hand; written
+-- anew by `make schema`.
+CREATE FUNCTION public.account_lock_v1(p_account integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    AS $$
+DECLARE
+    v_modseq bigint;
+BEGIN
+    SELECT s.modseq INTO v_modseq FROM account_state s
+     WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    RETURN v_modseq;
+END $$;
+CREATE FUNCTION public.copy_v1(p_account integer, p_shard integer, p_from uuid, p_uids integer[], p_to uuid, p_remove boolean) RETURNS TABLE(uidvalidity integer, source_uids integer[], target_uids integer[], modseq bigint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+DECLARE
+    v_modseq   bigint := account_lock_v1(p_account) + 1;
+    v_validity int;
+    v_next     int;
+    v_source   int[];
+    v_target   int[];
+BEGIN
+    SELECT mb.uidvalidity, mb.uidnext INTO v_validity, v_next FROM mailbox mb
+     WHERE mb.account_id = p_account AND mb.id = p_to AND mb.state = 0;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such mailbox' USING ERRCODE = 'PR001';
+    END IF;
+    EXECUTE format($q$
+        WITH s AS MATERIALIZED (
+            SELECT t.*, ($4 + row_number() OVER (ORDER BY t.uid) - 1)::int AS new_uid
+              FROM (SELECT DISTINCT unnest($3) AS uid) wanted
+             CROSS JOIN LATERAL (
+                   SELECT x.* FROM mailbox_message_%1$s x
+                    WHERE x.account_id = $1 AND x.mailbox_id = $2 AND x.uid = wanted.uid OFFSET 0) t
+        ), i AS (
+            INSERT INTO mailbox_message (account_id, mailbox_id, uid, flags, modseq, message_id, thread_id,
+                                         received_at, saved_at, size, keywords)
+            SELECT $1, $5, s.new_uid, s.flags, $6, s.message_id, s.thread_id, s.received_at, now(), s.size,
+                   s.keywords FROM s
+        ), a AS (
+            UPDATE account_state t SET modseq = $6 WHERE t.account_id = $1 AND EXISTS (SELECT 1 FROM s)
+        ), m AS (
+            UPDATE mailbox mb
+               SET uidnext = mb.uidnext + x.n, total = mb.total + x.n, unseen = mb.unseen + x.unseen,
+                   deleted = mb.deleted + x.deleted, size = mb.size + x.bytes, highest_modseq = $6
+              FROM (SELECT count(*)::int AS n, count(*) FILTER (WHERE s.flags & 1 = 0)::int AS unseen,
+                           count(*) FILTER (WHERE s.flags & 8 <> 0)::int AS deleted,
+                           sum(s.size)::bigint AS bytes FROM s) x
+             WHERE mb.account_id = $1 AND mb.id = $5 AND x.n > 0
+        ), h AS (
+            INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+            SELECT $1, $6, 0, 1, 1, $5, array_agg(s.new_uid ORDER BY s.uid),
+                   array_agg(s.message_id ORDER BY s.uid)
+              FROM s HAVING count(*) > 0
+        )
+        SELECT array_agg(s.uid ORDER BY s.uid), array_agg(s.new_uid ORDER BY s.uid) FROM s
+    $q$, p_shard)
+    INTO v_source, v_target
+    USING p_account, p_from, p_uids, v_next, p_to, v_modseq;
+    IF v_source IS NOT NULL AND p_remove THEN
+        PERFORM remove_copies_v1(p_account, p_shard, p_from, v_source, false, v_modseq,
+                                 cardinality(v_source));
+    END IF;
+    RETURN QUERY SELECT v_validity, COALESCE(v_source, '{}'), COALESCE(v_target, '{}'),
+                        v_modseq - (v_source IS NULL)::int;
+END $_$;
+CREATE FUNCTION public.deliver_queue_v1(b_id uuid[], b_size bigint[], b_received timestamp with time zone[], b_queue uuid[], b_tenant integer[], b_reverse_path text[], b_envelope jsonb[], d_blob integer[], d_account integer[], d_mailbox uuid[], d_recipient text[], d_queued bigint[], p_outcome smallint[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+    WITH waiting AS MATERIALIZED (
+        SELECT u.* FROM unnest(d_blob, d_account, d_mailbox, d_recipient, d_queued, p_outcome)
+                   AS u(blob, account, mailbox, recipient, queued, outcome)
+         WHERE u.outcome IN (1, 3, 5) AND u.queued IS NULL AND b_queue[u.blob] IS NOT NULL
+    ), q AS (
+        INSERT INTO queue_message (id, tenant_id, blob_id, reverse_path, size, received_at, envelope)
+        SELECT b_queue[x.blob], b_tenant[x.blob], b_id[x.blob], b_reverse_path[x.blob], b_size[x.blob],
+               b_received[x.blob], b_envelope[x.blob]
+          FROM (SELECT DISTINCT w.blob FROM waiting w) x
+        RETURNING id
+    )
+    INSERT INTO queue_recipient (queue_id, tenant_id, account_id, mailbox_id, recipient, due, last_error)
+    SELECT q.id, b_tenant[w.blob], w.account, w.mailbox, w.recipient,
+           now() + CASE WHEN w.outcome = 3 THEN interval '5 minutes' ELSE interval '0' END,
+           CASE w.outcome WHEN 1 THEN 'account busy' WHEN 3 THEN 'over quota' ELSE '' END
+      FROM waiting w JOIN q ON q.id = b_queue[w.blob];
+$$;
+CREATE FUNCTION public.deliver_v1(b_id uuid[], b_key text[], b_size bigint[], b_blake3 bytea[], b_structure bytea[], b_preview text[], b_received timestamp with time zone[], b_new boolean[], b_queue uuid[], b_tenant integer[], b_reverse_path text[], b_envelope jsonb[], d_blob integer[], d_account integer[], d_mailbox uuid[], d_strict boolean[], d_message uuid[], d_flags integer[], d_keywords text[], d_thread integer[], d_queued bigint[], d_defer boolean[], d_recipient text[], t_account integer[], t_default uuid[], r_thread integer[], r_hash bigint[], p_skip_busy boolean) RETURNS TABLE(outcome smallint, mailbox_id uuid, uidvalidity integer, uid integer, modseq bigint, thread_id uuid)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    v_wanted   int[] := ARRAY(SELECT DISTINCT u.account FROM unnest(d_account, d_defer) u(account, defer)
+                               WHERE NOT u.defer);
+    v_locked   int[];
+    v_outcome  smallint[];
+    v_mailbox  uuid[];
+    v_validity int[];
+    v_uid      int[];
+    v_modseq   bigint[];
+    v_thread   uuid[];
+    v_settled  bigint[];
+    v_done     int;
+BEGIN
+    IF p_skip_busy THEN
+        SELECT array_agg(l.account_id) INTO v_locked FROM (
+            SELECT s.account_id FROM account_state s WHERE s.account_id = ANY (v_wanted)
+             ORDER BY s.account_id FOR NO KEY UPDATE SKIP LOCKED) l;
+    ELSE
+        SELECT array_agg(l.account_id) INTO v_locked FROM (
+            SELECT s.account_id FROM account_state s WHERE s.account_id = ANY (v_wanted)
+             ORDER BY s.account_id FOR NO KEY UPDATE) l;
+    END IF;
+    WITH d AS MATERIALIZED (
+        SELECT u.*, b_size[u.blob] AS size
+          FROM unnest(d_blob, d_account, d_mailbox, d_strict, d_message, d_flags, d_keywords, d_thread,
+                      d_queued, d_defer)
+               WITH ORDINALITY AS u(blob, account, mailbox, strict, message, flags, keywords, thread,
+                                    queued, defer, ord)
+    ), placed AS MATERIALIZED (
+        SELECT d.*, s.account_id IS NOT NULL AS locked,
+               a.state AS account_state,
+               s.used_bytes + sum(d.size) OVER w > s.quota_bytes
+                   OR s.used_messages + count(*) OVER w > s.quota_messages AS over_quota,
+               COALESCE(
+                   (SELECT m.id FROM mailbox m
+                     WHERE m.account_id = d.account AND m.id = d.mailbox AND m.state = 0),
+                   CASE WHEN NOT d.strict THEN
+                   (SELECT m.id FROM mailbox m
+                     WHERE m.account_id = d.account AND m.name = 'INBOX' AND m.state = 0) END) AS target
+          FROM d
+          LEFT JOIN account a ON a.id = d.account
+          LEFT JOIN account_state s ON s.account_id = d.account AND d.account = ANY (v_locked)
+        WINDOW w AS (PARTITION BY d.account ORDER BY d.ord)
+    ), judged AS MATERIALIZED (
+        SELECT p.*, (CASE
+                 WHEN p.queued IS NOT NULL
+                  AND NOT EXISTS (SELECT 1 FROM queue_recipient q WHERE q.id = p.queued) THEN 6
+                 WHEN p.account_state IS NULL OR p.account_state = 2 THEN 2
+                 WHEN p.defer THEN 5
+                 WHEN NOT p.locked THEN 1
+                 WHEN p.target IS NULL THEN 4
+                 WHEN p.over_quota THEN 3
+                 ELSE 0 END)::smallint AS outcome
+          FROM placed p
+    ), good AS MATERIALIZED (
+        SELECT j.*, (row_number() OVER (PARTITION BY j.account, j.target ORDER BY j.ord) - 1)::int AS nth
+          FROM judged j WHERE j.outcome = 0
+    ), a AS (
+        UPDATE account_state s
+           SET modseq = s.modseq + 1, used_bytes = s.used_bytes + x.bytes,
+               used_messages = s.used_messages + x.n
+          FROM (SELECT g.account, sum(g.size)::bigint AS bytes, count(*) AS n FROM good g GROUP BY 1) x
+         WHERE s.account_id = x.account
+        RETURNING s.account_id, s.modseq
+    ), m AS (
+        UPDATE mailbox mb
+           SET uidnext = mb.uidnext + x.n, total = mb.total + x.n, unseen = mb.unseen + x.unseen,
+               deleted = mb.deleted + x.deleted, size = mb.size + x.bytes, highest_modseq = a.modseq
+          FROM (SELECT g.account, g.target, count(*)::int AS n, sum(g.size)::bigint AS bytes,
+                       count(*) FILTER (WHERE g.flags & 1 = 0)::int AS unseen,
+                       count(*) FILTER (WHERE g.flags & 8 <> 0)::int AS deleted
+                  FROM good g GROUP BY 1, 2) x
+          JOIN a ON a.account_id = x.account
+         WHERE mb.account_id = x.account AND mb.id = x.target
+        RETURNING mb.account_id, mb.id, mb.uidnext - x.n AS first_uid, mb.uidvalidity, a.modseq
+    ), th AS MATERIALIZED (
+        SELECT t.ord, t.account, COALESCE(
+                 (SELECT f.thread_id FROM unnest(r_thread, r_hash) AS r(thread, hash)
+                   CROSS JOIN LATERAL (SELECT x.thread_id FROM thread_ref x
+                         WHERE x.account_id = t.account AND x.ref_hash = r.hash OFFSET 0) f
+                   WHERE r.thread = t.ord ORDER BY f.thread_id LIMIT 1), t.fallback) AS thread_id
+          FROM unnest(t_account, t_default) WITH ORDINALITY AS t(account, fallback, ord)
+    ), tr AS (
+        INSERT INTO thread_ref (account_id, ref_hash, thread_id)
+        SELECT th.account, r.hash, th.thread_id
+          FROM unnest(r_thread, r_hash) AS r(thread, hash) JOIN th ON th.ord = r.thread
+         WHERE EXISTS (SELECT 1 FROM good g WHERE g.thread = th.ord)
+        ON CONFLICT DO NOTHING
+    ), bl AS (
+        INSERT INTO blob (id, object_key, length, size, blake3, refs)
+        SELECT b_id[x.blob], b_key[x.blob], b_size[x.blob], b_size[x.blob], b_blake3[x.blob], x.refs
+          FROM (SELECT j.blob, (count(*) FILTER (WHERE j.outcome = 0)
+                       + CASE WHEN b_queue[j.blob] IS NOT NULL
+                               AND bool_or(j.outcome IN (1, 3, 5)) THEN 1 ELSE 0 END)::int AS refs
+                  FROM judged j GROUP BY j.blob) x
+         WHERE b_new[x.blob] AND x.refs > 0
+    ), bd AS (
+        INSERT INTO blob_delta (blob_id, delta)
+        SELECT b_id[g.blob], count(*) FROM good g WHERE NOT b_new[g.blob] GROUP BY g.blob
+    ), mi AS (
+        INSERT INTO message (account_id, id, blob_id, size, received_at, structure, preview)
+        SELECT g.account, g.message, b_id[g.blob], g.size, b_received[g.blob], b_structure[g.blob],
+               b_preview[g.blob]
+          FROM good g
+    ), mm AS (
+        INSERT INTO mailbox_message (account_id, mailbox_id, uid, flags, modseq, message_id, thread_id,
+                                     received_at, saved_at, size, keywords)
+        SELECT g.account, g.target, m.first_uid + g.nth, g.flags, m.modseq, g.message, th.thread_id,
+               b_received[g.blob], now(), g.size, string_to_array(g.keywords, ' ')
+          FROM good g
+          JOIN m ON m.account_id = g.account AND m.id = g.target
+          JOIN th ON th.ord = g.thread
+        RETURNING mailbox_message.message_id
+    ), ch AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT x.account_id, x.modseq, (sum(x.n) OVER (PARTITION BY x.account_id ORDER BY x.id) - x.n)::int,
+               1, 1, x.id, x.uids, x.ids
+          FROM (SELECT m.account_id, m.id, m.modseq, count(*) AS n,
+                       array_agg(m.first_uid + g.nth ORDER BY g.nth) AS uids,
+                       array_agg(g.message ORDER BY g.nth) AS ids
+                  FROM good g JOIN m ON m.account_id = g.account AND m.id = g.target
+                 GROUP BY m.account_id, m.id, m.modseq) x
+    )
+    SELECT array_agg(j.outcome ORDER BY j.ord), array_agg(m.id ORDER BY j.ord),
+           array_agg(m.uidvalidity ORDER BY j.ord),
+           array_agg(m.first_uid + g.nth ORDER BY j.ord), array_agg(m.modseq ORDER BY j.ord),
+           array_agg(th.thread_id ORDER BY j.ord),
+           array_agg(j.queued) FILTER (WHERE j.outcome = 0 AND j.queued IS NOT NULL),
+           (SELECT count(*) FROM mm)
+      INTO v_outcome, v_mailbox, v_validity, v_uid, v_modseq, v_thread, v_settled, v_done
+      FROM judged j
+      LEFT JOIN good g ON g.ord = j.ord
+      LEFT JOIN m ON m.account_id = g.account AND m.id = g.target
+      LEFT JOIN th ON th.ord = j.thread;
+    IF v_done <> (SELECT count(*) FROM unnest(v_outcome) o WHERE o = 0) THEN
+        RAISE EXCEPTION 'deliver: % rows written for % deliveries', v_done, cardinality(v_outcome);
+    END IF;
+    IF EXISTS (SELECT 1 FROM unnest(v_outcome) o WHERE o IN (1, 3, 5)) THEN
+        PERFORM deliver_queue_v1(b_id, b_size, b_received, b_queue, b_tenant, b_reverse_path, b_envelope,
+                                 d_blob, d_account, d_mailbox, d_recipient, d_queued, v_outcome);
+    END IF;
+    IF v_settled IS NOT NULL THEN
+        PERFORM queue_settle_v1(v_settled);
+    END IF;
+    RETURN QUERY SELECT * FROM unnest(v_outcome, v_mailbox, v_validity, v_uid, v_modseq, v_thread);
+END $$;
+CREATE FUNCTION public.expunge_v1(p_account integer, p_shard integer, p_mailbox uuid, p_uids integer[]) RETURNS TABLE(uids integer[], modseq bigint)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+    v_uids   int[];
+BEGIN
+    v_uids := remove_copies_v1(p_account, p_shard, p_mailbox, p_uids, true, v_modseq, 0);
+    RETURN QUERY SELECT v_uids, v_modseq - (v_uids = '{}')::int;
+END $$;
+CREATE FUNCTION public.ingest_resolve_v1(p_blob uuid, p_key text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET lock_timeout TO '2s'
+    AS $$
+BEGIN
+    INSERT INTO blob (id, object_key, length, size, blake3, state, refs)
+    VALUES (p_blob, p_key, 0, 0, '', 2, 0) ON CONFLICT (id) DO NOTHING;
+    IF FOUND THEN
+        RETURN false;
+    END IF;
+    RETURN (SELECT b.state = 0 FROM blob b WHERE b.id = p_blob);
+END $$;
+CREATE FUNCTION public.keywords_apply_v1(p_old text[], p_mode smallint, p_given text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT array_agg(k ORDER BY lower(k)) FROM (
+        SELECT DISTINCT ON (lower(x.k)) x.k FROM (
+            SELECT k, 0 AS source FROM unnest(p_old) k WHERE p_mode <> 0
+            UNION ALL
+            SELECT k, 1 FROM unnest(p_given) k WHERE p_mode <> 2) x
+         WHERE p_mode <> 2 OR lower(x.k) NOT IN (SELECT lower(g) FROM unnest(p_given) g)
+         ORDER BY lower(x.k), x.source) y
+$$;
+CREATE FUNCTION public.mailbox_create_v1(p_account integer, p_name text, p_role smallint, p_ids uuid[]) RETURNS TABLE(id uuid, modseq bigint)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+    v_level  text;
+    v_made   int := 0;
+BEGIN
+    IF EXISTS (SELECT 1 FROM mailbox m WHERE m.account_id = p_account AND m.name = p_name AND m.state = 0) THEN
+        RAISE EXCEPTION 'mailbox exists' USING ERRCODE = 'PR001';
+    END IF;
+    IF p_role <> 0 AND EXISTS (SELECT 1 FROM mailbox m
+                 WHERE m.account_id = p_account AND m.role = p_role AND m.state = 0) THEN
+        RAISE EXCEPTION 'special use taken' USING ERRCODE = 'PR001';
+    END IF;
+    FOR v_level IN SELECT * FROM mailbox_parents_v1(p_name) UNION ALL SELECT p_name LOOP
+        CONTINUE WHEN EXISTS (SELECT 1 FROM mailbox m
+                 WHERE m.account_id = p_account AND m.name = v_level AND m.state = 0);
+        v_made := v_made + 1;
+        INSERT INTO mailbox (account_id, id, name, role, uidvalidity, highest_modseq, created_modseq)
+        VALUES (p_account, p_ids[v_made], v_level, CASE WHEN v_level = p_name THEN p_role ELSE 0 END,
+                uidvalidity_next_v1(p_account), v_modseq, v_modseq);
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id)
+        VALUES (p_account, v_modseq, v_made - 1, 2, 1, p_ids[v_made]);
+    END LOOP;
+    UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+    RETURN QUERY SELECT p_ids[v_made], v_modseq;
+END $$;
+CREATE FUNCTION public.mailbox_delete_v1(p_account integer, p_name text) RETURNS TABLE(modseq bigint)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+    v_id     uuid;
+BEGIN
+    IF EXISTS (SELECT 1 FROM mailbox m WHERE m.account_id = p_account AND m.state = 0
+                  AND starts_with(m.name, p_name || '/')) THEN
+        RAISE EXCEPTION 'mailbox has children' USING ERRCODE = 'PR001';
+    END IF;
+    UPDATE mailbox m SET state = 1, role = 0, highest_modseq = v_modseq
+     WHERE m.account_id = p_account AND m.name = p_name AND m.state = 0
+    RETURNING m.id INTO v_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such mailbox' USING ERRCODE = 'PR001';
+    END IF;
+    UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+    INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id)
+    VALUES (p_account, v_modseq, 0, 2, 3, v_id);
+    RETURN QUERY SELECT v_modseq;
+END $$;
+CREATE FUNCTION public.mailbox_parents_v1(p_name text) RETURNS SETOF text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT array_to_string((string_to_array(p_name, '/'))[1:n], '/')
+      FROM generate_series(1, array_length(string_to_array(p_name, '/'), 1) - 1) n ORDER BY n
+$$;
+CREATE FUNCTION public.mailbox_purge_v1(p_account integer, p_shard integer, p_mailbox uuid, p_limit integer) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+    v_uids   int[];
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.account_id = p_account AND m.id = p_mailbox AND m.state = 1) THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('SELECT array_agg(x.uid) FROM (SELECT t.uid FROM mailbox_message_%s t
+                     WHERE t.account_id = $1 AND t.mailbox_id = $2 ORDER BY t.uid LIMIT $3) x', p_shard)
+       INTO v_uids USING p_account, p_mailbox, p_limit;
+    IF v_uids IS NULL THEN
+        DELETE FROM mailbox m WHERE m.account_id = p_account AND m.id = p_mailbox AND m.state = 1;
+        RETURN false;
+    END IF;
+    PERFORM remove_copies_v1(p_account, p_shard, p_mailbox, v_uids, false, v_modseq, 0);
+    RETURN true;
+END $_$;
+CREATE FUNCTION public.mailbox_rename_v1(p_account integer, p_shard integer, p_from text, p_to text, p_ids uuid[], p_cap integer) RETURNS TABLE(modseq bigint)
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    v_modseq bigint;
+    v_source mailbox%ROWTYPE;
+    v_parent text;
+    v_target uuid;
+    v_uids   int[];
+    v_pos    int;
+BEGIN
+    PERFORM account_lock_v1(p_account);
+    SELECT * INTO v_source FROM mailbox m WHERE m.account_id = p_account AND m.name = p_from AND m.state = 0;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such mailbox' USING ERRCODE = 'PR001';
+    END IF;
+    IF EXISTS (SELECT 1 FROM mailbox m WHERE m.account_id = p_account AND m.name = p_to AND m.state = 0) THEN
+        RAISE EXCEPTION 'mailbox exists' USING ERRCODE = 'PR001';
+    END IF;
+    IF p_from = 'INBOX' THEN
+        IF v_source.total > p_cap THEN
+            RAISE EXCEPTION 'too many messages' USING ERRCODE = 'PR001';
+        END IF;
+        SELECT c.id INTO v_target FROM mailbox_create_v1(p_account, p_to, 0::smallint, p_ids) c;
+        EXECUTE format('SELECT array_agg(t.uid) FROM mailbox_message_%s t
+                         WHERE t.account_id = $1 AND t.mailbox_id = $2', p_shard)
+           INTO v_uids USING p_account, v_source.id;
+        RETURN QUERY SELECT c.modseq
+                       FROM copy_v1(p_account, p_shard, v_source.id, v_uids, v_target, true) c;
+        RETURN;
+    END IF;
+    SELECT p.name INTO v_parent FROM mailbox_parents_v1(p_to) p(name)
+     WHERE NOT EXISTS (SELECT 1 FROM mailbox m
+                        WHERE m.account_id = p_account AND m.name = p.name AND m.state = 0)
+     ORDER BY length(p.name) DESC LIMIT 1;
+    IF FOUND THEN
+        PERFORM mailbox_create_v1(p_account, v_parent, 0::smallint, p_ids);
+    END IF;
+    UPDATE account_state s SET modseq = s.modseq + 1 WHERE s.account_id = p_account
+    RETURNING s.modseq INTO v_modseq;
+    v_pos := 0;
+    FOR v_target IN
+        UPDATE mailbox m SET name = p_to || substr(m.name, length(p_from) + 1)
+         WHERE m.account_id = p_account AND m.state = 0
+           AND (m.name = p_from OR starts_with(m.name, p_from || '/'))
+        RETURNING m.id
+    LOOP
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id)
+        VALUES (p_account, v_modseq, v_pos, 2, 2, v_target);
+        v_pos := v_pos + 1;
+    END LOOP;
+    RETURN QUERY SELECT v_modseq;
+END $_$;
+CREATE FUNCTION public.queue_settle_v1(p_recipients bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_messages uuid[];
+    v_count    int;
+BEGIN
+    SELECT array_agg(l.id) INTO v_messages FROM (
+        SELECT m.id FROM queue_message m
+         WHERE m.id IN (SELECT r.queue_id FROM queue_recipient r WHERE r.id = ANY (p_recipients))
+         ORDER BY m.id FOR UPDATE) l;
+    DELETE FROM queue_recipient r WHERE r.id = ANY (p_recipients);
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    IF v_count <> cardinality(p_recipients) THEN
+        RAISE EXCEPTION 'no longer queued' USING ERRCODE = 'PR001';
+    END IF;
+    WITH gone AS (
+        DELETE FROM queue_message m WHERE m.id = ANY (v_messages)
+           AND NOT EXISTS (SELECT 1 FROM queue_recipient r WHERE r.queue_id = m.id)
+        RETURNING m.blob_id)
+    INSERT INTO blob_delta (blob_id, delta) SELECT g.blob_id, -1 FROM gone g;
+END $$;
+CREATE FUNCTION public.remove_copies_v1(p_account integer, p_shard integer, p_mailbox uuid, p_uids integer[], p_only_deleted boolean, p_modseq bigint, p_position integer) RETURNS integer[]
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+DECLARE
+    v_uids     int[];
+    v_messages uuid[];
+BEGIN
+    EXECUTE format($q$
+        WITH d AS (
+            DELETE FROM mailbox_message_%1$s t
+             WHERE t.ctid = ANY (ARRAY(
+                   SELECT found.at FROM unnest($3) AS wanted(uid)
+                    CROSS JOIN LATERAL (
+                          SELECT x.ctid AS at FROM mailbox_message_%1$s x
+                           WHERE x.account_id = $1 AND x.mailbox_id = $2 AND x.uid = wanted.uid
+                             AND (NOT $4 OR x.flags & 8 <> 0) OFFSET 0) found))
+            RETURNING t.uid, t.message_id, t.flags, t.size
+        ), m AS (
+            UPDATE mailbox mb
+               SET total = mb.total - x.n, unseen = mb.unseen - x.unseen, deleted = mb.deleted - x.deleted,
+                   size = mb.size - x.bytes, highest_modseq = $5
+              FROM (SELECT count(*)::int AS n, count(*) FILTER (WHERE d.flags & 1 = 0)::int AS unseen,
+                           count(*) FILTER (WHERE d.flags & 8 <> 0)::int AS deleted,
+                           sum(d.size)::bigint AS bytes FROM d) x
+             WHERE mb.account_id = $1 AND mb.id = $2 AND x.n > 0
+        ), h AS (
+            INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+            SELECT $1, $5, $6, 1, 3, $2, array_agg(d.uid ORDER BY d.uid),
+                   array_agg(d.message_id ORDER BY d.uid)
+              FROM d HAVING count(*) > 0
+        )
+        SELECT array_agg(d.uid ORDER BY d.uid), array_agg(DISTINCT d.message_id) FROM d
+    $q$, p_shard)
+    INTO v_uids, v_messages
+    USING p_account, p_mailbox, p_uids, p_only_deleted, p_modseq, p_position;
+    IF v_uids IS NULL THEN
+        RETURN '{}';
+    END IF;
+    EXECUTE format($q$
+        WITH gone AS (
+            DELETE FROM message_%1$s g
+             WHERE g.ctid = ANY (ARRAY(
+                   SELECT found.at FROM unnest($2) AS removed(id)
+                    CROSS JOIN LATERAL (
+                          SELECT x.ctid AS at FROM message_%1$s x
+                           WHERE x.account_id = $1 AND x.id = removed.id
+                             AND (SELECT 1 FROM mailbox_message_%1$s t
+                                   WHERE t.account_id = $1 AND t.message_id = x.id LIMIT 1) IS NULL
+                          OFFSET 0) found))
+            RETURNING g.blob_id, g.size
+        ), released AS (
+            INSERT INTO blob_delta (blob_id, delta) SELECT gone.blob_id, -1 FROM gone
+        )
+        UPDATE account_state s
+           SET modseq = $3, used_bytes = s.used_bytes - x.bytes, used_messages = s.used_messages - x.n
+          FROM (SELECT COALESCE(sum(gone.size), 0)::bigint AS bytes, count(*) AS n FROM gone) x
+         WHERE s.account_id = $1
+    $q$, p_shard) USING p_account, v_messages, p_modseq;
+    RETURN v_uids;
+END $_$;
+CREATE FUNCTION public.store_flags_v1_0(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_0 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_0 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_1(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_1 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_1 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_10(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_10 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_10 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_11(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_11 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_11 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_12(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_12 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_12 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_13(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_13 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_13 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_14(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_14 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_14 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_15(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_15 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_15 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_16(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_16 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_16 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_17(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_17 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_17 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_18(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_18 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_18 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_19(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_19 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_19 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_2(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_2 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_2 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_20(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_20 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_20 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_21(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_21 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_21 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_22(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_22 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_22 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_23(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_23 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_23 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_24(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_24 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_24 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_25(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_25 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_25 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_26(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_26 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_26 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_27(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_27 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_27 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_28(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_28 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_28 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_29(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_29 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_29 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_3(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_3 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_3 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_30(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_30 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_30 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_31(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_31 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_31 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_4(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_4 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_4 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_5(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_5 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_5 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_6(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_6 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_6 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_7(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_7 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_7 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_8(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_8 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_8 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.store_flags_v1_9(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    RETURN QUERY
+    WITH o AS MATERIALIZED (
+        SELECT t.at, t.uid, t.message_id, t.flags, t.keywords, t.modseq,
+               CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN t.flags | p_flags
+                           ELSE t.flags & ~p_flags END AS new_flags,
+               CASE WHEN t.keywords IS NULL AND p_keywords IS NULL THEN NULL
+                    WHEN p_mode <> 0 AND p_keywords IS NULL THEN t.keywords
+                    ELSE keywords_apply_v1(t.keywords, p_mode, p_keywords) END AS new_keywords,
+               (p_unchanged_since IS NOT NULL AND t.modseq > p_unchanged_since) AS conflict
+          FROM (SELECT DISTINCT unnest(p_uids) AS uid) wanted
+         CROSS JOIN LATERAL (
+               SELECT x.ctid AS at, x.* FROM mailbox_message_9 x
+                WHERE x.account_id = p_account AND x.mailbox_id = p_mailbox AND x.uid = wanted.uid
+               OFFSET 0) t
+    ), c AS MATERIALIZED (
+        SELECT * FROM o
+         WHERE NOT o.conflict
+           AND (o.flags <> o.new_flags OR o.keywords IS DISTINCT FROM o.new_keywords)
+    ), u AS (
+        UPDATE mailbox_message_9 t
+           SET flags = c.new_flags, keywords = c.new_keywords, modseq = v_modseq
+          FROM c WHERE t.ctid = c.at
+    ), a AS (
+        UPDATE account_state s SET modseq = v_modseq
+         WHERE s.account_id = p_account AND EXISTS (SELECT 1 FROM c)
+    ), m AS (
+        UPDATE mailbox mb SET highest_modseq = v_modseq,
+               unseen = mb.unseen + x.unseen, deleted = mb.deleted + x.deleted
+          FROM (SELECT count(*) AS n,
+                       sum((c.flags & 1) - (c.new_flags & 1))::int AS unseen,
+                       sum((c.new_flags & 8) / 8 - (c.flags & 8) / 8)::int AS deleted FROM c) x
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox AND x.n > 0
+    ), h AS (
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        SELECT p_account, v_modseq, 0, 1, 2, p_mailbox, array_agg(c.uid ORDER BY c.uid),
+               array_agg(c.message_id ORDER BY c.uid)
+          FROM c HAVING count(*) > 0
+    )
+    SELECT o.uid,
+           CASE WHEN o.conflict THEN o.flags ELSE o.new_flags END,
+           CASE WHEN o.conflict THEN o.keywords ELSE o.new_keywords END,
+           CASE WHEN c.uid IS NULL THEN o.modseq ELSE v_modseq END,
+           (CASE WHEN o.conflict THEN 2 WHEN c.uid IS NULL THEN 0 ELSE 1 END)::smallint
+      FROM o LEFT JOIN c ON c.uid = o.uid ORDER BY o.uid;
+END $$;
+CREATE FUNCTION public.uidvalidity_next_v1(p_account integer) RETURNS integer
+    LANGUAGE sql
+    AS $$
+    UPDATE account_state s
+       SET last_uidvalidity = GREATEST(s.last_uidvalidity + 1, extract(epoch FROM now())::int)
+     WHERE s.account_id = p_account RETURNING s.last_uidvalidity
+$$;
+CREATE TABLE public.account (
+    id integer NOT NULL,
+    tenant_id integer NOT NULL,
+    domain_id integer NOT NULL,
+    address text NOT NULL,
+    display_name text DEFAULT ''::text NOT NULL,
+    state smallint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    removed_at timestamp with time zone
+);
+ALTER TABLE public.account ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.account_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.account_state (
+    account_id integer NOT NULL,
+    modseq bigint DEFAULT 0 NOT NULL,
+    change_floor bigint DEFAULT 0 NOT NULL,
+    last_uidvalidity integer DEFAULT 0 NOT NULL,
+    used_bytes bigint DEFAULT 0 NOT NULL,
+    used_messages bigint DEFAULT 0 NOT NULL,
+    quota_bytes bigint,
+    quota_messages bigint
+)
+WITH (fillfactor='50');
+CREATE TABLE public.alias (
+    address text NOT NULL,
+    account_id integer NOT NULL,
+    domain_id integer NOT NULL
+);
+CREATE TABLE public.blob (
+    id uuid NOT NULL,
+    object_key text NOT NULL,
+    "offset" bigint DEFAULT 0 NOT NULL,
+    length bigint NOT NULL,
+    size bigint NOT NULL,
+    blake3 bytea NOT NULL,
+    format smallint DEFAULT 0 NOT NULL,
+    key_id uuid,
+    state smallint DEFAULT 0 NOT NULL,
+    refs integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE public.blob_delta (
+    id bigint NOT NULL,
+    blob_id uuid NOT NULL,
+    delta smallint NOT NULL
+);
+ALTER TABLE public.blob_delta ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.blob_delta_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.change (
+    account_id integer NOT NULL,
+    modseq bigint NOT NULL,
+    "position" integer NOT NULL,
+    kind smallint NOT NULL,
+    op smallint NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uids integer[],
+    object_ids uuid[]
+);
+CREATE TABLE public.credential (
+    account_id integer NOT NULL,
+    argon2id text NOT NULL,
+    scram_sha_256 text,
+    version bigint DEFAULT 1 NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE public.domain (
+    id integer NOT NULL,
+    tenant_id integer NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE public.domain ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.domain_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.job_lease (
+    name text NOT NULL,
+    owner uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.mailbox (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    role smallint DEFAULT 0 NOT NULL,
+    state smallint DEFAULT 0 NOT NULL,
+    uidvalidity integer NOT NULL,
+    uidnext integer DEFAULT 1 NOT NULL,
+    highest_modseq bigint NOT NULL,
+    created_modseq bigint NOT NULL,
+    total integer DEFAULT 0 NOT NULL,
+    unseen integer DEFAULT 0 NOT NULL,
+    deleted integer DEFAULT 0 NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    recent_uid integer DEFAULT 1 NOT NULL
+)
+WITH (fillfactor='50');
+CREATE TABLE public.mailbox_message (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+PARTITION BY HASH (account_id);
+CREATE TABLE public.mailbox_message_0 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_1 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_10 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_11 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_12 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_13 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_14 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_15 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_16 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_17 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_18 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_19 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_2 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_20 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_21 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_22 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_23 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_24 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_25 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_26 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_27 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_28 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_29 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_3 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_30 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_31 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_4 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_5 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_6 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_7 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_8 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.mailbox_message_9 (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    uid integer NOT NULL,
+    flags integer NOT NULL,
+    modseq bigint NOT NULL,
+    message_id uuid NOT NULL,
+    thread_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    size integer NOT NULL,
+    keywords text[]
+)
+WITH (fillfactor='90');
+CREATE TABLE public.message (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+)
+PARTITION BY HASH (account_id);
+CREATE TABLE public.message_0 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_1 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_10 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_11 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_12 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_13 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_14 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_15 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_16 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_17 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_18 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_19 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_2 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_20 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_21 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_22 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_23 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_24 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_25 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_26 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_27 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_28 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_29 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_3 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_30 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_31 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_4 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_5 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_6 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_7 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_8 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.message_9 (
+    account_id integer NOT NULL,
+    id uuid NOT NULL,
+    blob_id uuid NOT NULL,
+    size integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    structure bytea NOT NULL,
+    preview text NOT NULL
+);
+CREATE TABLE public.node_lease (
+    incarnation uuid NOT NULL,
+    version text NOT NULL,
+    schema integer NOT NULL,
+    roles text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.queue_message (
+    id uuid NOT NULL,
+    tenant_id integer NOT NULL,
+    blob_id uuid NOT NULL,
+    reverse_path text NOT NULL,
+    size bigint NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    envelope jsonb DEFAULT '{}'::jsonb NOT NULL
+);
+CREATE TABLE public.queue_recipient (
+    id bigint NOT NULL,
+    queue_id uuid NOT NULL,
+    tenant_id integer NOT NULL,
+    account_id integer,
+    mailbox_id uuid,
+    recipient text NOT NULL,
+    envelope jsonb DEFAULT '{}'::jsonb NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    due timestamp with time zone NOT NULL,
+    last_error text DEFAULT ''::text NOT NULL
+);
+ALTER TABLE public.queue_recipient ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.queue_recipient_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.refinery_schema_history (
+    version integer NOT NULL,
+    name character varying(255),
+    applied_on character varying(255),
+    checksum character varying(255)
+);
+CREATE TABLE public.schema_compatibility (
+    singleton boolean DEFAULT true NOT NULL,
+    oldest_binary integer NOT NULL,
+    CONSTRAINT schema_compatibility_singleton_check CHECK (singleton)
+);
+CREATE TABLE public.subscription (
+    account_id integer NOT NULL,
+    name text NOT NULL
+);
+CREATE TABLE public.tenant (
+    id integer NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE public.tenant ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.tenant_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.thread_ref (
+    account_id integer NOT NULL,
+    ref_hash bigint NOT NULL,
+    thread_id uuid NOT NULL
+);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_0 FOR VALUES WITH (modulus 32, remainder 0);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_1 FOR VALUES WITH (modulus 32, remainder 1);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_10 FOR VALUES WITH (modulus 32, remainder 10);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_11 FOR VALUES WITH (modulus 32, remainder 11);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_12 FOR VALUES WITH (modulus 32, remainder 12);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_13 FOR VALUES WITH (modulus 32, remainder 13);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_14 FOR VALUES WITH (modulus 32, remainder 14);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_15 FOR VALUES WITH (modulus 32, remainder 15);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_16 FOR VALUES WITH (modulus 32, remainder 16);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_17 FOR VALUES WITH (modulus 32, remainder 17);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_18 FOR VALUES WITH (modulus 32, remainder 18);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_19 FOR VALUES WITH (modulus 32, remainder 19);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_2 FOR VALUES WITH (modulus 32, remainder 2);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_20 FOR VALUES WITH (modulus 32, remainder 20);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_21 FOR VALUES WITH (modulus 32, remainder 21);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_22 FOR VALUES WITH (modulus 32, remainder 22);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_23 FOR VALUES WITH (modulus 32, remainder 23);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_24 FOR VALUES WITH (modulus 32, remainder 24);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_25 FOR VALUES WITH (modulus 32, remainder 25);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_26 FOR VALUES WITH (modulus 32, remainder 26);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_27 FOR VALUES WITH (modulus 32, remainder 27);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_28 FOR VALUES WITH (modulus 32, remainder 28);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_29 FOR VALUES WITH (modulus 32, remainder 29);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_3 FOR VALUES WITH (modulus 32, remainder 3);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_30 FOR VALUES WITH (modulus 32, remainder 30);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_31 FOR VALUES WITH (modulus 32, remainder 31);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_4 FOR VALUES WITH (modulus 32, remainder 4);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_5 FOR VALUES WITH (modulus 32, remainder 5);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_6 FOR VALUES WITH (modulus 32, remainder 6);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_7 FOR VALUES WITH (modulus 32, remainder 7);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_8 FOR VALUES WITH (modulus 32, remainder 8);
+ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_9 FOR VALUES WITH (modulus 32, remainder 9);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_0 FOR VALUES WITH (modulus 32, remainder 0);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_1 FOR VALUES WITH (modulus 32, remainder 1);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_10 FOR VALUES WITH (modulus 32, remainder 10);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_11 FOR VALUES WITH (modulus 32, remainder 11);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_12 FOR VALUES WITH (modulus 32, remainder 12);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_13 FOR VALUES WITH (modulus 32, remainder 13);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_14 FOR VALUES WITH (modulus 32, remainder 14);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_15 FOR VALUES WITH (modulus 32, remainder 15);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_16 FOR VALUES WITH (modulus 32, remainder 16);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_17 FOR VALUES WITH (modulus 32, remainder 17);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_18 FOR VALUES WITH (modulus 32, remainder 18);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_19 FOR VALUES WITH (modulus 32, remainder 19);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_2 FOR VALUES WITH (modulus 32, remainder 2);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_20 FOR VALUES WITH (modulus 32, remainder 20);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_21 FOR VALUES WITH (modulus 32, remainder 21);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_22 FOR VALUES WITH (modulus 32, remainder 22);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_23 FOR VALUES WITH (modulus 32, remainder 23);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_24 FOR VALUES WITH (modulus 32, remainder 24);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_25 FOR VALUES WITH (modulus 32, remainder 25);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_26 FOR VALUES WITH (modulus 32, remainder 26);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_27 FOR VALUES WITH (modulus 32, remainder 27);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_28 FOR VALUES WITH (modulus 32, remainder 28);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_29 FOR VALUES WITH (modulus 32, remainder 29);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_3 FOR VALUES WITH (modulus 32, remainder 3);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_30 FOR VALUES WITH (modulus 32, remainder 30);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_31 FOR VALUES WITH (modulus 32, remainder 31);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_4 FOR VALUES WITH (modulus 32, remainder 4);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_5 FOR VALUES WITH (modulus 32, remainder 5);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_6 FOR VALUES WITH (modulus 32, remainder 6);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_7 FOR VALUES WITH (modulus 32, remainder 7);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_8 FOR VALUES WITH (modulus 32, remainder 8);
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_9 FOR VALUES WITH (modulus 32, remainder 9);
+ALTER TABLE ONLY public.account
+    ADD CONSTRAINT account_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.account_state
+    ADD CONSTRAINT account_state_pkey PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.alias
+    ADD CONSTRAINT alias_pkey PRIMARY KEY (address, account_id);
+ALTER TABLE ONLY public.blob_delta
+    ADD CONSTRAINT blob_delta_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.blob
+    ADD CONSTRAINT blob_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.change
+    ADD CONSTRAINT change_pkey PRIMARY KEY (account_id, modseq, "position");
+ALTER TABLE ONLY public.credential
+    ADD CONSTRAINT credential_pkey PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.domain
+    ADD CONSTRAINT domain_name_key UNIQUE (name);
+ALTER TABLE ONLY public.domain
+    ADD CONSTRAINT domain_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.job_lease
+    ADD CONSTRAINT job_lease_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.mailbox_message
+    ADD CONSTRAINT mailbox_message_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_0
+    ADD CONSTRAINT mailbox_message_0_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_10
+    ADD CONSTRAINT mailbox_message_10_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_11
+    ADD CONSTRAINT mailbox_message_11_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_12
+    ADD CONSTRAINT mailbox_message_12_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_13
+    ADD CONSTRAINT mailbox_message_13_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_14
+    ADD CONSTRAINT mailbox_message_14_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_15
+    ADD CONSTRAINT mailbox_message_15_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_16
+    ADD CONSTRAINT mailbox_message_16_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_17
+    ADD CONSTRAINT mailbox_message_17_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_18
+    ADD CONSTRAINT mailbox_message_18_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_19
+    ADD CONSTRAINT mailbox_message_19_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_1
+    ADD CONSTRAINT mailbox_message_1_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_20
+    ADD CONSTRAINT mailbox_message_20_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_21
+    ADD CONSTRAINT mailbox_message_21_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_22
+    ADD CONSTRAINT mailbox_message_22_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_23
+    ADD CONSTRAINT mailbox_message_23_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_24
+    ADD CONSTRAINT mailbox_message_24_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_25
+    ADD CONSTRAINT mailbox_message_25_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_26
+    ADD CONSTRAINT mailbox_message_26_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_27
+    ADD CONSTRAINT mailbox_message_27_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_28
+    ADD CONSTRAINT mailbox_message_28_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_29
+    ADD CONSTRAINT mailbox_message_29_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_2
+    ADD CONSTRAINT mailbox_message_2_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_30
+    ADD CONSTRAINT mailbox_message_30_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_31
+    ADD CONSTRAINT mailbox_message_31_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_3
+    ADD CONSTRAINT mailbox_message_3_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_4
+    ADD CONSTRAINT mailbox_message_4_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_5
+    ADD CONSTRAINT mailbox_message_5_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_6
+    ADD CONSTRAINT mailbox_message_6_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_7
+    ADD CONSTRAINT mailbox_message_7_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_8
+    ADD CONSTRAINT mailbox_message_8_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox_message_9
+    ADD CONSTRAINT mailbox_message_9_pkey PRIMARY KEY (account_id, mailbox_id, uid);
+ALTER TABLE ONLY public.mailbox
+    ADD CONSTRAINT mailbox_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message
+    ADD CONSTRAINT message_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_0
+    ADD CONSTRAINT message_0_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_10
+    ADD CONSTRAINT message_10_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_11
+    ADD CONSTRAINT message_11_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_12
+    ADD CONSTRAINT message_12_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_13
+    ADD CONSTRAINT message_13_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_14
+    ADD CONSTRAINT message_14_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_15
+    ADD CONSTRAINT message_15_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_16
+    ADD CONSTRAINT message_16_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_17
+    ADD CONSTRAINT message_17_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_18
+    ADD CONSTRAINT message_18_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_19
+    ADD CONSTRAINT message_19_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_1
+    ADD CONSTRAINT message_1_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_20
+    ADD CONSTRAINT message_20_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_21
+    ADD CONSTRAINT message_21_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_22
+    ADD CONSTRAINT message_22_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_23
+    ADD CONSTRAINT message_23_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_24
+    ADD CONSTRAINT message_24_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_25
+    ADD CONSTRAINT message_25_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_26
+    ADD CONSTRAINT message_26_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_27
+    ADD CONSTRAINT message_27_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_28
+    ADD CONSTRAINT message_28_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_29
+    ADD CONSTRAINT message_29_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_2
+    ADD CONSTRAINT message_2_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_30
+    ADD CONSTRAINT message_30_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_31
+    ADD CONSTRAINT message_31_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_3
+    ADD CONSTRAINT message_3_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_4
+    ADD CONSTRAINT message_4_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_5
+    ADD CONSTRAINT message_5_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_6
+    ADD CONSTRAINT message_6_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_7
+    ADD CONSTRAINT message_7_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_8
+    ADD CONSTRAINT message_8_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.message_9
+    ADD CONSTRAINT message_9_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.node_lease
+    ADD CONSTRAINT node_lease_pkey PRIMARY KEY (incarnation);
+ALTER TABLE ONLY public.queue_message
+    ADD CONSTRAINT queue_message_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.queue_recipient
+    ADD CONSTRAINT queue_recipient_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.refinery_schema_history
+    ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
+ALTER TABLE ONLY public.schema_compatibility
+    ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (singleton);
+ALTER TABLE ONLY public.subscription
+    ADD CONSTRAINT subscription_pkey PRIMARY KEY (account_id, name);
+ALTER TABLE ONLY public.tenant
+    ADD CONSTRAINT tenant_name_key UNIQUE (name);
+ALTER TABLE ONLY public.tenant
+    ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.thread_ref
+    ADD CONSTRAINT thread_ref_pkey PRIMARY KEY (account_id, ref_hash);
+CREATE UNIQUE INDEX account_address ON public.account USING btree (address) WHERE (state <> 2);
+CREATE INDEX account_domain ON public.account USING btree (domain_id);
+CREATE INDEX account_removed ON public.account USING btree (id) WHERE (state = 2);
+CREATE INDEX alias_account ON public.alias USING btree (account_id);
+CREATE INDEX alias_domain ON public.alias USING btree (domain_id);
+CREATE INDEX blob_dead ON public.blob USING btree (id) WHERE (state <> 0);
+CREATE INDEX mailbox_message_id ON ONLY public.mailbox_message USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_0_account_id_message_id_idx ON public.mailbox_message_0 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_10_account_id_message_id_idx ON public.mailbox_message_10 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_11_account_id_message_id_idx ON public.mailbox_message_11 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_12_account_id_message_id_idx ON public.mailbox_message_12 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_13_account_id_message_id_idx ON public.mailbox_message_13 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_14_account_id_message_id_idx ON public.mailbox_message_14 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_15_account_id_message_id_idx ON public.mailbox_message_15 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_16_account_id_message_id_idx ON public.mailbox_message_16 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_17_account_id_message_id_idx ON public.mailbox_message_17 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_18_account_id_message_id_idx ON public.mailbox_message_18 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_19_account_id_message_id_idx ON public.mailbox_message_19 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_1_account_id_message_id_idx ON public.mailbox_message_1 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_20_account_id_message_id_idx ON public.mailbox_message_20 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_21_account_id_message_id_idx ON public.mailbox_message_21 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_22_account_id_message_id_idx ON public.mailbox_message_22 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_23_account_id_message_id_idx ON public.mailbox_message_23 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_24_account_id_message_id_idx ON public.mailbox_message_24 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_25_account_id_message_id_idx ON public.mailbox_message_25 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_26_account_id_message_id_idx ON public.mailbox_message_26 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_27_account_id_message_id_idx ON public.mailbox_message_27 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_28_account_id_message_id_idx ON public.mailbox_message_28 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_29_account_id_message_id_idx ON public.mailbox_message_29 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_2_account_id_message_id_idx ON public.mailbox_message_2 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_30_account_id_message_id_idx ON public.mailbox_message_30 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_31_account_id_message_id_idx ON public.mailbox_message_31 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_3_account_id_message_id_idx ON public.mailbox_message_3 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_4_account_id_message_id_idx ON public.mailbox_message_4 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_5_account_id_message_id_idx ON public.mailbox_message_5 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_6_account_id_message_id_idx ON public.mailbox_message_6 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_7_account_id_message_id_idx ON public.mailbox_message_7 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_8_account_id_message_id_idx ON public.mailbox_message_8 USING btree (account_id, message_id);
+CREATE INDEX mailbox_message_9_account_id_message_id_idx ON public.mailbox_message_9 USING btree (account_id, message_id);
+CREATE UNIQUE INDEX mailbox_name ON public.mailbox USING btree (account_id, name) WHERE (state = 0);
+CREATE INDEX mailbox_purge ON public.mailbox USING btree (account_id, id) WHERE (state = 1);
+CREATE UNIQUE INDEX mailbox_role ON public.mailbox USING btree (account_id, role) WHERE ((state = 0) AND (role <> 0));
+CREATE INDEX queue_recipient_account ON public.queue_recipient USING btree (account_id);
+CREATE INDEX queue_recipient_due ON public.queue_recipient USING btree (due) WHERE (account_id IS NOT NULL);
+CREATE INDEX queue_recipient_message ON public.queue_recipient USING btree (queue_id);
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_0_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_0_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_10_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_10_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_11_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_11_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_12_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_12_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_13_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_13_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_14_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_14_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_15_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_15_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_16_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_16_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_17_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_17_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_18_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_18_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_19_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_19_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_1_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_1_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_20_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_20_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_21_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_21_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_22_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_22_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_23_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_23_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_24_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_24_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_25_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_25_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_26_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_26_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_27_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_27_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_28_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_28_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_29_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_29_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_2_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_2_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_30_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_30_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_31_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_31_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_3_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_3_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_4_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_4_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_5_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_5_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_6_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_6_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_7_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_7_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_8_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_8_pkey;
+ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_9_account_id_message_id_idx;
+ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_9_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_0_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_10_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_11_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_12_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_13_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_14_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_15_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_16_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_17_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_18_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_19_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_1_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_20_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_21_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_22_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_23_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_24_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_25_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_26_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_27_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_28_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_29_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_2_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_30_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_31_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_3_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_4_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_5_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_6_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_7_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_8_pkey;
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_9_pkey;
+ALTER TABLE ONLY public.account
+    ADD CONSTRAINT account_domain_id_fkey FOREIGN KEY (domain_id) REFERENCES public.domain(id);
+ALTER TABLE ONLY public.account_state
+    ADD CONSTRAINT account_state_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.account
+    ADD CONSTRAINT account_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
+ALTER TABLE ONLY public.alias
+    ADD CONSTRAINT alias_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.alias
+    ADD CONSTRAINT alias_domain_id_fkey FOREIGN KEY (domain_id) REFERENCES public.domain(id);
+ALTER TABLE ONLY public.change
+    ADD CONSTRAINT change_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.credential
+    ADD CONSTRAINT credential_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.domain
+    ADD CONSTRAINT domain_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
+ALTER TABLE ONLY public.mailbox
+    ADD CONSTRAINT mailbox_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.queue_message
+    ADD CONSTRAINT queue_message_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
+ALTER TABLE ONLY public.queue_recipient
+    ADD CONSTRAINT queue_recipient_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.queue_message(id);
+ALTER TABLE ONLY public.queue_recipient
+    ADD CONSTRAINT queue_recipient_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
+ALTER TABLE ONLY public.subscription
+    ADD CONSTRAINT subscription_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.thread_ref
+    ADD CONSTRAINT thread_ref_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
