@@ -79,7 +79,7 @@ pub fn report(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("postrider: {failure}");
+            crate::output::note(&format!("postrider: {failure}"));
             ExitCode::from(failure.code as u8)
         }
     }

@@ -27,8 +27,9 @@ pub enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        // The Redis client reports each reconnect by itself; the coordinator says so once, in our words.
-        Self { level: "info,fred=error,refinery_core=warn".into(), format: LogFormat::Text }
+        // What these libraries say of every connection, the parts that use them say once, in our words.
+        let level = "info,fred=error,deadpool=error,tokio_postgres=warn,refinery_core=warn";
+        Self { level: level.into(), format: LogFormat::Text }
     }
 }
 
@@ -49,7 +50,10 @@ pub fn start(config: &LogConfig) {
         .or_else(|_| EnvFilter::try_new(&config.level))
         .unwrap_or_else(|_| EnvFilter::new("info"));
     let ansi = std::io::stderr().is_terminal();
-    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
+    // A stderr that nobody reads any more (its pager was closed) costs the log and nothing else; reporting that
+    // on stderr would panic in whatever task wanted to log.
+    let log = fmt().log_internal_errors(false).with_writer(std::io::stderr).with_ansi(ansi);
+    let log = log.with_env_filter(filter);
     let _ = match config.format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
@@ -58,5 +62,5 @@ pub fn start(config: &LogConfig) {
 
 /// For operator commands: only what is wrong.
 pub fn start_quiet() {
-    start(&LogConfig { level: "warn,fred=off".into(), format: LogFormat::Text });
+    start(&LogConfig { level: "warn,fred=off,deadpool=error".into(), format: LogFormat::Text });
 }

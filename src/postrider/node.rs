@@ -90,6 +90,9 @@ impl Node {
         announce: impl FnOnce(Ready) -> Outcome,
     ) -> Outcome {
         let Some(()) = self.wait_for_schema(stop).await? else { return Ok(()) };
+        if stop.is_asked() {
+            return Ok(());
+        }
         let bound = listeners::bind(&self.config).await?;
         let lease = Lease::new(self.store.clone(), self.incarnation, bound.roles());
         let Some(()) = lease.take(stop).await? else { return Ok(()) };
@@ -156,7 +159,7 @@ fn raise_file_limit(config: &Config) {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    let _ = setrlimit(Resource::Nofile, limit.clone());
+    let _ = setrlimit(Resource::Nofile, limit);
     let wanted = config.limits.connections as u64 + 256;
     match getrlimit(Resource::Nofile).current {
         Some(allowed) if allowed < wanted => tracing::warn!(

@@ -44,9 +44,10 @@ pub fn print(text: &str) -> Outcome {
     }
 }
 
-/// Something for a person who waits; not part of the result.
+/// Something for a person who waits; not part of the result. Whether anybody reads it does not matter, which is
+/// why this is no `eprintln!`: that one panics when stderr is closed.
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Columns as wide as their widest cell, two blanks between them.

@@ -49,13 +49,18 @@ impl Stop {
                 }
             };
             if self.asked.is_cancelled() {
-                tracing::warn!(signal = name, "stopping at once");
                 self.insisted.cancel();
+                tracing::warn!(signal = name, "stopping at once");
             } else {
-                tracing::info!(signal = name, "stopping; once more stops at once");
                 self.asked.cancel();
+                tracing::info!(signal = name, "stopping; once more stops at once");
             }
         }
+    }
+
+    /// Whether it should end.
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_cancelled()
     }
 
     /// Resolves when it should end.

@@ -195,8 +195,8 @@ async fn confirm(directory: &Directory, address: &str) -> Outcome {
         return Err(Failure::usage(format!("removing {address} with all its mail needs --yes")));
     }
     let (messages, size) = (account.used_messages, size_text(account.used_bytes));
-    eprint!("Remove {address} with {messages} messages ({size})? Type yes: ");
-    let _ = std::io::stderr().flush();
+    let question = format!("Remove {address} with {messages} messages ({size})? Type yes: ");
+    let _ = std::io::stderr().write_all(question.as_bytes());
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     match read {

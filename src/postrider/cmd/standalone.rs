@@ -94,7 +94,7 @@ pub async fn run(args: Args) -> Outcome {
         outcome = with_postgres(&args, config, &direct, &folder, &postgres, &stop) => outcome,
         () = stop.insisted() => Ok(()),
     };
-    postgres.stop().await;
+    postgres.stop(stop.insisted()).await;
     outcome
 }
 

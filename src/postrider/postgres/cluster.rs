@@ -51,6 +51,11 @@ impl Cluster {
         self.home.join("data")
     }
 
+    /// What PostgreSQL puts beside its socket.
+    pub(super) fn socket_lock(&self) -> PathBuf {
+        self.socket_folder.join(format!(".s.PGSQL.{PORT}.lock"))
+    }
+
     /// Whether this is the first start.
     pub fn is_new(&self) -> bool {
         !self.data().exists()

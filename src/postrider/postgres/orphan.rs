@@ -14,11 +14,12 @@ const FAST: Duration = Duration::from_secs(60);
 /// An immediate one does not.
 const IMMEDIATE: Duration = Duration::from_secs(10);
 
-/// Stops whatever still runs on this data folder and removes a pid file that points to a stranger.
+/// Stops whatever still runs on this data folder, and removes lock files that would keep the next one from
+/// starting although nobody holds them. `socket_lock` is the one beside the socket.
 ///
 /// # Errors
 /// It does not end.
-pub fn stop(data: &Path) -> Outcome {
+pub fn stop(data: &Path, socket_lock: &Path) -> Outcome {
     for (signal, patience) in
         [(Signal::INT, FAST), (Signal::QUIT, IMMEDIATE), (Signal::KILL, IMMEDIATE)]
     {
@@ -41,19 +42,20 @@ pub fn stop(data: &Path) -> Outcome {
             ours(data).iter().map(|pid| pid.as_raw_nonzero()).collect::<Vec<_>>()
         )));
     }
-    forget_stranger(data);
+    forget(&data.join("postmaster.pid"));
+    forget(socket_lock);
     Ok(())
 }
 
 /// The postmaster of this folder, if it runs.
 fn postmaster(data: &Path) -> Option<Pid> {
-    let pid = pid_file(data)?;
+    let pid = written_in(&data.join("postmaster.pid"))?;
     is_ours(pid, data).then_some(pid)
 }
 
-/// The first line; a standalone backend writes its number negative.
-fn pid_file(data: &Path) -> Option<Pid> {
-    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+/// The first line; a server without a postmaster writes its number negative.
+fn written_in(lock: &Path) -> Option<Pid> {
+    let text = fs::read_to_string(lock).ok()?;
     let number: i32 = text.lines().next()?.trim().parse().ok()?;
     Pid::from_raw(number.checked_abs()?)
 }
@@ -76,14 +78,14 @@ fn ours(data: &Path) -> Vec<Pid> {
     entries.flatten().filter_map(pid).filter(|pid| is_ours(*pid, data)).collect()
 }
 
-/// PostgreSQL removes the pid file of a dead process itself; but a number that somebody else got since (after a
-/// restart of the machine) would keep it from starting.
-fn forget_stranger(data: &Path) {
-    let Some(pid) = pid_file(data) else { return };
-    let alive = Path::new("/proc").join(pid.as_raw_nonzero().to_string()).exists();
-    if alive && !is_ours(pid, data) {
-        tracing::info!(pid = pid.as_raw_nonzero(), "removing the pid file of an earlier run");
-        let _ = fs::remove_file(data.join("postmaster.pid"));
+/// PostgreSQL removes the lock file of a dead process itself, after a look at its shared memory. But a number
+/// that somebody else has since (after a restart of the machine, or that waits to be taken off the list) keeps it
+/// from starting. None of our processes is left when this is called.
+fn forget(lock: &Path) {
+    let Some(pid) = written_in(lock) else { return };
+    if Path::new("/proc").join(pid.as_raw_nonzero().to_string()).exists() {
+        tracing::info!(file = %lock.display(), "removing a lock that nobody holds");
+        let _ = fs::remove_file(lock);
     }
 }
 
@@ -111,11 +113,13 @@ mod tests {
         let data = fs::canonicalize(dir.path()).unwrap();
         // In our folder, but no postgres; its number stands in the pid file.
         let mut stranger = Command::new("sleep").arg("60").current_dir(&data).spawn().unwrap();
-        let file = data.join("postmaster.pid");
-        fs::write(&file, format!("{}\n{}\n", stranger.id(), data.display())).unwrap();
+        let (file, lock) = (data.join("postmaster.pid"), data.join("socket.lock"));
+        for file in [&file, &lock] {
+            fs::write(file, format!("{}\n{}\n", stranger.id(), data.display())).unwrap();
+        }
         assert_eq!(postmaster(&data), None);
-        stop(&data).unwrap();
-        assert!(!file.exists(), "the pid file pointed to a stranger");
+        stop(&data, &lock).unwrap();
+        assert!(!file.exists() && !lock.exists(), "they pointed to a stranger");
         assert!(stranger.try_wait().unwrap().is_none(), "the stranger lives");
         stranger.kill().unwrap();
         stranger.wait().unwrap();
@@ -124,11 +128,11 @@ mod tests {
     #[test]
     fn a_dead_number_is_postgres_own_business() {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("postmaster.pid");
-        fs::write(&file, "2147483646\n").unwrap();
-        stop(dir.path()).unwrap();
-        assert!(file.exists());
-        fs::write(&file, "nonsense").unwrap();
-        stop(dir.path()).unwrap();
+        let (file, none) = (dir.path().join("postmaster.pid"), dir.path().join("none"));
+        for text in ["2147483646\n", "nonsense", ""] {
+            fs::write(&file, text).unwrap();
+            stop(dir.path(), &none).unwrap();
+            assert!(file.exists());
+        }
     }
 }

@@ -8,6 +8,8 @@ use super::log::Words;
 use super::orphan;
 use crate::exit::{Failure, Outcome};
 use rustix::process::{Pid, Signal, kill_process};
+use std::future::Future;
+use std::pin::pin;
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -73,7 +75,7 @@ impl Supervisor {
     pub fn start(cluster: Cluster) -> Outcome<Self> {
         let data = std::fs::canonicalize(cluster.data())
             .map_err(|error| Failure::failed(format!("{}: {error}", cluster.data().display())))?;
-        orphan::stop(&data)?;
+        orphan::stop(&data, &cluster.socket_lock())?;
         let control = Arc::new(Control::default());
         let (sender, state) = watch::channel(State::Started(0));
         let thread = Thread { cluster, control: Arc::clone(&control), state: sender };
@@ -89,16 +91,21 @@ impl Supervisor {
         self.state.borrow().clone()
     }
 
-    /// Ends it in order: a checkpoint, so that the next start has nothing to recover.
-    pub async fn stop(mut self) {
+    /// Ends it in order: a checkpoint, so that the next start has nothing to recover. `hurry` cuts the first wait
+    /// short.
+    pub async fn stop(mut self, hurry: impl Future<Output = ()>) {
+        let mut hurry = pin!(hurry);
+        let mut hurried = false;
         for (signal, patience) in
             [(Signal::INT, FAST), (Signal::QUIT, IMMEDIATE), (Signal::KILL, IMMEDIATE)]
         {
             self.signal(signal);
             let stopped = self.state.wait_for(|state| *state == State::Stopped);
-            // An error means that the thread is gone, and with it the server.
-            if tokio::time::timeout(patience, stopped).await.is_ok() {
-                return;
+            tokio::select! {
+                // An error means that the thread is gone, and with it the server.
+                _ = stopped => return,
+                () = tokio::time::sleep(patience) => {}
+                () = &mut hurry, if !hurried => hurried = true,
             }
             tracing::warn!(?signal, "PostgreSQL does not end");
         }
