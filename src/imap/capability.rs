@@ -69,6 +69,13 @@ pub enum Capability {
     CompressDeflate,
     /// RFC 8437
     Unauthenticate,
+    /// RFC 3502
+    MultiAppend,
+    /// RFC 8508
+    Replace,
+    /// RFC 6855 §3: once enabled, names and quoted strings are UTF-8. To announce it a driver must refuse APPEND of
+    /// 8-bit header fields by a client that did not enable it ([`crate::Append::utf8`] tells of the others).
+    Utf8Accept,
 }
 
 /// A capability's declaration.
@@ -116,11 +123,14 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::AppendLimit, "APPENDLIMIT", false, "RFC 7889"),
     spec(Capability::CompressDeflate, "COMPRESS=DEFLATE", false, "RFC 4978"),
     spec(Capability::Unauthenticate, "UNAUTHENTICATE", false, "RFC 8437"),
+    spec(Capability::MultiAppend, "MULTIAPPEND", false, "RFC 3502"),
+    spec(Capability::Replace, "REPLACE", false, "RFC 8508"),
+    spec(Capability::Utf8Accept, "UTF8=ACCEPT", false, "RFC 6855"),
 ];
 
 /// What ENABLE turns on (RFC 5161).
 pub(crate) const ENABLED: &[Capability] =
-    &[Capability::Imap4Rev2, Capability::CondStore, Capability::QResync];
+    &[Capability::Imap4Rev2, Capability::CondStore, Capability::QResync, Capability::Utf8Accept];
 
 const fn spec(
     capability: Capability,

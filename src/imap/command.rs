@@ -13,7 +13,7 @@ mod resync;
 mod search;
 mod status;
 
-pub use append::Append;
+pub use append::{Append, Replaced};
 pub use fetch::{BodySection, Fetch, FetchItem, Partial, SectionText};
 pub use list::{List, ListReturn, ListSelect};
 pub use mailbox::SpecialUse;
@@ -22,7 +22,7 @@ pub use resync::QResync;
 pub use search::{DateKind, DateOp, Returns, Search, SearchKey};
 pub use status::StatusItem;
 
-pub(crate) use append::append_head;
+pub(crate) use append::{AppendHead, append_head, append_message};
 pub(crate) use auth::Authenticate;
 
 use crate::capability::Capability;
@@ -97,6 +97,7 @@ pub(crate) enum Verb {
     Namespace,
     Noop,
     Rename,
+    Replace,
     Search,
     Select,
     StartTls,
@@ -292,6 +293,14 @@ pub const COMMANDS: &[CommandSpec] = &[
         true,
         "RFC 9051 6.4.8",
         messages::transfer,
+    ),
+    with_uid(
+        "REPLACE",
+        Verb::Replace,
+        Some(Capability::Replace),
+        true,
+        "RFC 8508 3",
+        append::without_message,
     ),
 ];
 

@@ -43,9 +43,14 @@ pub(crate) struct Grammar {
 }
 
 impl Grammar {
-    /// Names are UTF-8, SEARCH answers with ESEARCH.
+    /// SEARCH answers with ESEARCH.
     pub(crate) fn rev2(&self) -> bool {
         self.enabled.has(Capability::Imap4Rev2)
+    }
+
+    /// Names are UTF-8.
+    pub(crate) fn utf8(&self) -> bool {
+        self.rev2() || self.enabled.has(Capability::Utf8Accept)
     }
 }
 
@@ -96,6 +101,15 @@ impl<'a> Cursor<'a> {
         } else {
             Err(Refusal::bad("Belongs to an extension that is not announced"))
         }
+    }
+
+    /// Skips words and the space behind each.
+    pub(crate) fn skip_words(&mut self, words: usize) -> bool {
+        let mut word = || {
+            self.some_run(|byte| byte.is_ascii_graphic(), "A word is missing").is_ok()
+                && self.take(b' ')
+        };
+        (0..words).all(|_| word())
     }
 
     pub(crate) fn peek(&self) -> Option<u8> {

@@ -24,8 +24,8 @@ mod utf7;
 pub use capability::{CAPABILITIES, Capabilities, Capability, CapabilitySpec};
 pub use command::{
     Append, BodySection, COMMANDS, Command, CommandSpec, DateKind, DateOp, Fetch, FetchItem, List,
-    ListReturn, ListSelect, Partial, QResync, Returns, Search, SearchKey, SectionText, SpecialUse,
-    State, StatusItem, Store, StoreAction, Transfer,
+    ListReturn, ListSelect, Partial, QResync, Replaced, Returns, Search, SearchKey, SectionText,
+    SpecialUse, State, StatusItem, Store, StoreAction, Transfer,
 };
 pub use config::Config;
 pub use cursor::Refusal;

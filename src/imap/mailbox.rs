@@ -18,7 +18,7 @@ pub const MAX_PATTERN_BYTES: usize = 1_024;
 /// Reads `mailbox`.
 pub(crate) fn mailbox(cursor: &mut Cursor<'_>) -> Parsed<String> {
     let bytes = cursor.astring()?;
-    let name = decode(&bytes, cursor.grammar.rev2()).ok_or(Refusal::no(
+    let name = decode(&bytes, cursor.grammar.utf8()).ok_or(Refusal::no(
         Code::Cannot,
         "Not a mailbox name: see RFC 3501 5.1.3 and RFC 9051 5.1",
     ))?;

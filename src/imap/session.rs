@@ -63,9 +63,12 @@ pub enum Event {
     Append(Append),
     /// A piece of it. [`Session::append_abort`] may be called at any piece.
     AppendContent(Bytes),
-    /// It is complete: store it, then [`Session::finish`].
+    /// The message is complete and another one follows (RFC 3502): answer as [`Event::Append`]. "No partial
+    /// appending is permitted": none is stored before all have come.
+    AppendNext(Append),
+    /// It is complete: store it and those before it, then [`Session::finish`].
     AppendEnd,
-    /// The message under way is void; forget what has come. No answer is wanted.
+    /// The messages under way are void; forget what has come. No answer is wanted.
     AppendVoid,
     /// Send the output, then compress what is sent and expand what comes (RFC 4978); what is in the input already
     /// is compressed. Then call [`Session::compression_started`].
@@ -86,7 +89,11 @@ enum Open {
     Idle,
     /// After DONE; `false`: it was no DONE.
     IdleDone(bool),
-    Append(Literal),
+    /// `close`: a parenthesis follows the message.
+    Append {
+        literal: Literal,
+        close: bool,
+    },
     AppendEnd,
 }
 
@@ -104,10 +111,10 @@ enum Phase {
     Lines,
     /// A literal within a command.
     Literal { left: u64 },
-    /// A message.
-    Message { left: u64, binary: bool },
+    /// A message; `close`: a parenthesis follows it.
+    Message { left: u64, binary: bool, close: bool },
     /// The line end behind a message.
-    MessageEnd,
+    MessageEnd { close: bool },
     /// A refused literal.
     Discard { left: u64 },
     /// The rest of a refused command's line.
@@ -153,6 +160,9 @@ pub struct Session {
     /// A command with literals, as far as it has come.
     command: BytesMut,
     literals: usize,
+    /// Messages of the APPEND under way, and where they are to go.
+    messages: usize,
+    target: String,
     /// The answer to a refused command, to be given when the rest of it is thrown away.
     pending: Option<(BytesMut, Status)>,
     discarded: u64,
@@ -183,6 +193,8 @@ impl Session {
             uid: false,
             command: BytesMut::new(),
             literals: 0,
+            messages: 0,
+            target: String::new(),
             pending: None,
             discarded: 0,
             fresh: true,
@@ -229,7 +241,7 @@ impl Session {
     /// How strings are to be written for this client.
     #[must_use]
     pub fn style(&self) -> Style {
-        Style { utf8: self.is_rev2() }
+        Style { utf8: self.grammar().utf8() }
     }
 
     /// Whether the client enabled IMAP4rev2.
@@ -350,8 +362,8 @@ impl Session {
             let step = match self.phase {
                 Phase::Lines => self.command_line(),
                 Phase::Literal { left } => self.literal(left),
-                Phase::Message { left, binary } => self.message(left, binary),
-                Phase::MessageEnd => self.message_end(),
+                Phase::Message { left, binary, close } => self.message(left, binary, close),
+                Phase::MessageEnd { close } => self.message_end(close),
                 Phase::Discard { left } => self.discard(left),
                 Phase::DiscardLine => self.discard_line(),
                 Phase::Auth => self.auth_line(),

@@ -228,6 +228,10 @@ impl Client {
                 }
             }
             // Not announced, so it does not come.
+            Event::AppendNext(_) => {
+                let text = "One message at a time";
+                self.machine.append_refuse(Some(&imap::Code::Cannot), text);
+            }
             Event::Compress => return Err(io::Error::other("compression was not offered")),
             Event::Close => {}
         }

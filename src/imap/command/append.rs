@@ -1,4 +1,4 @@
-//! APPEND up to its message, which streams.
+//! APPEND and REPLACE up to each message, which streams.
 
 use super::{Call, Request};
 use crate::capability::Capability;
@@ -6,9 +6,10 @@ use crate::cursor::{Cursor, Literal, Parsed, Refusal};
 use crate::date::date_time;
 use crate::flags::{FlagList, Foreign, flag_list};
 use crate::mailbox::mailbox;
+use crate::set::{SequenceSet, sequence_set};
 use chrono::{DateTime, FixedOffset};
 
-/// What APPEND says before its message.
+/// What APPEND says before a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Append {
     /// Where to.
@@ -21,6 +22,19 @@ pub struct Append {
     pub size: u64,
     /// It comes as `literal8` and may hold NUL (RFC 3516).
     pub binary: bool,
+    /// Its header may hold UTF-8: it comes as `UTF8 (~{...})` (RFC 6855 §4).
+    pub utf8: bool,
+    /// REPLACE: the message that goes when this one comes.
+    pub replaces: Option<Replaced>,
+}
+
+/// The message that REPLACE removes (RFC 8508): one number, or `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// Which.
+    pub number: SequenceSet,
+    /// It is a UID.
+    pub uid: bool,
 }
 
 /// With how the message comes.
@@ -30,11 +44,29 @@ pub(crate) struct AppendHead {
     pub literal: Literal,
 }
 
-/// `"APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, up to the literal's announcement, after
-/// which nothing is there yet.
-pub(crate) fn append_head(cursor: &mut Cursor<'_>) -> Parsed<AppendHead> {
+/// `"APPEND" SP mailbox append-message`, `"REPLACE" SP seq-number SP mailbox append-message`, up to the literal's
+/// announcement, after which nothing is there yet.
+pub(crate) fn append_head(
+    cursor: &mut Cursor<'_>,
+    replaces: bool,
+    uid: bool,
+) -> Parsed<AppendHead> {
     cursor.space()?;
+    let mut replaced = None;
+    if replaces {
+        replaced = Some(Replaced { number: one_number(cursor)?, uid });
+        cursor.space()?;
+    }
     let mailbox = mailbox(cursor)?;
+    append_message(cursor, mailbox, replaced)
+}
+
+/// `append-message = [SP flag-list] [SP date-time] SP append-data`
+pub(crate) fn append_message(
+    cursor: &mut Cursor<'_>,
+    mailbox: String,
+    replaces: Option<Replaced>,
+) -> Parsed<AppendHead> {
     cursor.space()?;
     let mut flags = FlagList::default();
     if cursor.peek() == Some(b'(') {
@@ -46,18 +78,41 @@ pub(crate) fn append_head(cursor: &mut Cursor<'_>) -> Parsed<AppendHead> {
         date = Some(date_time(cursor)?);
         cursor.space()?;
     }
-    if cursor.peek() == Some(b'~') {
+    let utf8 = cursor.take_word("UTF8 (");
+    if utf8 {
+        need_utf8(cursor)?;
+    } else if cursor.peek() == Some(b'~') {
         cursor.need(Capability::Binary)?;
     }
     let literal = cursor.announcement()?;
     cursor.end()?;
-    Ok(AppendHead {
-        append: Append { mailbox, flags, date, size: literal.size, binary: literal.binary },
-        literal,
-    })
+    if utf8 && !literal.binary {
+        return Err(Refusal::bad("UTF8 takes a literal8"));
+    }
+    let (size, binary) = (literal.size, literal.binary && !utf8);
+    let append = Append { mailbox, flags, date, size, binary, utf8, replaces };
+    Ok(AppendHead { append, literal })
+}
+
+fn need_utf8(cursor: &Cursor<'_>) -> Parsed<()> {
+    if cursor.grammar.enabled.has(Capability::Utf8Accept) {
+        Ok(())
+    } else {
+        Err(Refusal::bad("ENABLE UTF8=ACCEPT first"))
+    }
+}
+
+/// `seq-number`: one, or `*`.
+fn one_number(cursor: &mut Cursor<'_>) -> Parsed<SequenceSet> {
+    match sequence_set(cursor)? {
+        SequenceSet::Ranges(ranges) if matches!(ranges.as_slice(), [(a, b)] if a == b) => {
+            Ok(SequenceSet::Ranges(ranges))
+        }
+        _ => Err(Refusal::bad("REPLACE takes one message number")),
+    }
 }
 
 /// A whole APPEND line: its message would have made it longer.
 pub(super) fn without_message(_: &mut Cursor<'_>, _: Call) -> Parsed<Request> {
-    Err(Refusal::bad("APPEND ends in a literal that holds the message"))
+    Err(Refusal::bad("APPEND and REPLACE end in a literal that holds the message"))
 }

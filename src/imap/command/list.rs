@@ -125,13 +125,13 @@ fn build(
     let patterns = arguments
         .iter()
         .filter(|argument| !argument.is_empty())
-        .filter_map(|argument| decode(&[reference, argument].concat(), cursor.grammar.rev2()))
+        .filter_map(|argument| decode(&[reference, argument].concat(), cursor.grammar.utf8()))
         .map(|text| Pattern::new(&text))
         .collect();
     let mut returns = returns.unwrap_or_default();
     returns.subscribed |= select.subscribed;
     returns.special_use |= select.special_use;
-    let reference = decode(reference, cursor.grammar.rev2()).unwrap_or_default();
+    let reference = decode(reference, cursor.grammar.utf8()).unwrap_or_default();
     Ok(List { select, reference, patterns, root_only, extended, returns })
 }
 

@@ -212,6 +212,12 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
 
 /// Everything is compared as UTF-8, which holds US-ASCII.
 fn charset(cursor: &mut Cursor<'_>) -> Parsed<()> {
+    if cursor.grammar.enabled.has(Capability::Utf8Accept) {
+        // "Once an IMAP client has enabled UTF-8 support ..., it MUST NOT issue a "SEARCH" command that contains a
+        // charset specification. If an IMAP server receives such a "SEARCH" command ..., it SHOULD reject the
+        // command with a "BAD" response" (RFC 6855 §3).
+        return Err(Refusal::bad("No CHARSET once UTF8=ACCEPT is enabled"));
+    }
     let name = cursor.astring()?;
     let known = [b"UTF-8".as_slice(), b"US-ASCII"];
     if known.iter().any(|known| name.eq_ignore_ascii_case(known)) {

@@ -166,7 +166,9 @@ impl Session {
         self.literals += 1;
         self.command.extend_from_slice(line);
         self.command.extend_from_slice(b"\r\n");
-        if self.spec.is_some_and(|spec| spec.verb == Verb::Append) && !self.is_append_name() {
+        let appends =
+            self.spec.is_some_and(|spec| matches!(spec.verb, Verb::Append | Verb::Replace));
+        if appends && !self.is_append_name() {
             return self.append_announced(literal);
         }
         let room = self.limit().saturating_sub(self.command.len()) as u64;
@@ -189,16 +191,16 @@ impl Session {
         Step::Again
     }
 
-    /// Whether the first literal of an APPEND is its mailbox name.
+    /// Whether the first literal of an APPEND or REPLACE is its mailbox name.
     fn is_append_name(&self) -> bool {
         let mut cursor = Cursor::new(&self.command, self.grammar());
-        let skipped = cursor.tag().and_then(|_| cursor.space()).and_then(|()| cursor.atom());
-        self.literals == 1
-            && skipped.and_then(|_| cursor.space()).is_ok()
-            && cursor.peek() == Some(b'{')
+        // Tag, verb, and for REPLACE a number: what comes next is the mailbox.
+        let replaces = self.spec.is_some_and(|spec| spec.verb == Verb::Replace);
+        let words = 2 + usize::from(self.uid) + usize::from(replaces);
+        self.literals == 1 && cursor.skip_words(words) && cursor.peek() == Some(b'{')
     }
 
-    fn may_be_unasked(&self, literal: Literal) -> Parsed<()> {
+    pub(super) fn may_be_unasked(&self, literal: Literal) -> Parsed<()> {
         let capabilities = self.config.capabilities;
         let minus = capabilities.has(Capability::Imap4Rev2) && literal.size <= MAX_LITERAL_MINUS;
         if literal.sync || capabilities.has(Capability::LiteralPlus) || minus {

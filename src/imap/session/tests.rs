@@ -86,7 +86,7 @@ impl Client {
                 session.idle_started();
                 session.writer().exists(3);
             }
-            Event::Append(append) => {
+            Event::Append(append) | Event::AppendNext(append) => {
                 self.appended = 0;
                 if append.mailbox == "Nowhere" {
                     session.append_refuse(Some(&Code::TryCreate), "No such mailbox");
@@ -408,6 +408,7 @@ fn arguments(name: &str) -> &'static str {
         "LIST" | "LSUB" => " \"\" *",
         "STATUS" => " INBOX (MESSAGES)",
         "APPEND" => " INBOX {2+}\r\nx\n",
+        "REPLACE" => " 1 INBOX {2+}\r\nx\n",
         "SEARCH" => " ALL",
         "FETCH" => " 1 UID",
         "STORE" => " 1 FLAGS ()",
@@ -514,13 +515,16 @@ fn nothing_works_unannounced() {
     for (with, command) in [
         (ListStatus, "LIST \"\" * RETURN (STATUS (MESSAGES))"),
         (SpecialUse, "LIST (SPECIAL-USE) \"\" *"),
+        (MultiAppend, "APPEND INBOX {1+}\r\nx {1+}\r\ny"),
+        (Replace, "REPLACE 1 INBOX {1+}\r\nx"),
+        (Replace, "UID REPLACE 1 INBOX {1+}\r\nx"),
     ] {
-        let base = Capabilities::default().with(Imap4Rev1).with(ListExtended);
+        let base = Capabilities::of(&[Imap4Rev1, ListExtended, LiteralPlus]);
         for (capabilities, answer) in [(base, "t BAD"), (base.with(with), "t OK")] {
             let mut client = Client::new(Config { capabilities, ..config() }, true);
-            client.send(b"l LOGIN fred secret\r\n");
+            client.send(b"l LOGIN fred secret\r\ns SELECT INBOX\r\n");
             let out = client.send(format!("t {command}\r\n").as_bytes());
-            assert!(out.lines().last().unwrap().starts_with(answer), "{out}");
+            assert!(out.lines().any(|line| line.starts_with(answer)), "{command}: {out}");
         }
     }
     let mut client =
