@@ -6,5 +6,6 @@
 mod bench;
 mod dependency_rules;
 mod licences;
+mod parts;
 mod schema;
 mod store_suite;

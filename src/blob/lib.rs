@@ -38,7 +38,7 @@ pub trait BlobStore: Send + Sync {
     /// Begins an object that comes in pieces, of unknown size.
     async fn writer(&self, key: &ObjectKey) -> Result<Box<dyn BlobWriter>, BlobError>;
 
-    /// Reads a range, piece by piece.
+    /// Reads a range, piece by piece. An object that ends too early is an error, at once or in the stream.
     async fn get(&self, key: &ObjectKey, range: Range<u64>) -> Result<ByteStream, BlobError>;
 
     /// Deletes an object; one that is not there counts as deleted.

@@ -112,7 +112,7 @@ impl S3 {
     }
 }
 
-/// Whatever is not a plain "no such key" counts as an outage: a wrong bucket or wrong credentials are as
+/// Whatever is not of this one object counts as an outage: a wrong bucket or wrong credentials are as
 /// bad for the mail as a dead host, and heal the same way.
 fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
     key: &str,
@@ -122,6 +122,10 @@ fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
     let status = error.raw_response().map(|response| response.status().as_u16());
     if code == "NoSuchKey" || (status == Some(404) && code != "NoSuchBucket") {
         return BlobError::NotFound(key.to_owned());
+    }
+    // The object ends before the range begins.
+    if code == "InvalidRange" || status == Some(416) {
+        return BlobError::Corrupt(key.to_owned());
     }
     let text = match &error {
         SdkError::ServiceError(_) => format!("{code} {}", error.message().unwrap_or_default()),
@@ -154,13 +158,21 @@ impl BlobStore for S3 {
         let header = format!("bytes={}-{}", range.start, range.end - 1);
         let request = self.client.get_object().bucket(&self.bucket).key(key.as_str()).range(header);
         let output = request.send().await.map_err(|error| failed(key.as_str(), error))?;
-        let body = futures::stream::try_unfold(output.body, |mut body| async move {
-            match body.next().await {
-                Some(Ok(piece)) => Ok(Some((piece, body))),
-                Some(Err(error)) => Err(BlobError::Unavailable(error.to_string())),
-                None => Ok(None),
-            }
-        });
+        let left = range.end - range.start;
+        let body = futures::stream::try_unfold(
+            (output.body, left, key.clone()),
+            |(mut body, left, key)| async move {
+                match body.next().await {
+                    Some(Ok(piece)) => {
+                        let left = left.saturating_sub(piece.len() as u64);
+                        Ok(Some((piece, (body, left, key))))
+                    }
+                    Some(Err(error)) => Err(BlobError::Unavailable(error.to_string())),
+                    None if left > 0 => Err(BlobError::Corrupt(key.to_string())),
+                    None => Ok(None),
+                }
+            },
+        );
         Ok(body.boxed())
     }
 

@@ -84,7 +84,10 @@ impl Cluster {
     pub fn account(&self, name: &str) -> Result<String> {
         let address = format!("{name}@example.test");
         let file = self.config_file()?;
-        postrider(&["account", "add", "--config", &file, &address], &format!("{PASSWORD}\n"))?;
+        postrider(
+            &["account", "add", "--config", &file, "--password-stdin", &address],
+            &format!("{PASSWORD}\n"),
+        )?;
         Ok(address)
     }
 
