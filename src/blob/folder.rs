@@ -1,7 +1,8 @@
 //! Blobs as files in a folder: for one machine.
 //!
-//! A file is written under a temporary name, synced, renamed, and the folder it lies in is synced: after a
-//! power cut it is there whole or not at all.
+//! A file is written under its key, then it and the folder it lies in are synced. There is no temporary name:
+//! nothing refers to a key before its object is durable, so what a power cut leaves half written is an orphan
+//! like any other, and a rename would cost as much again as the rest.
 
 use crate::{BlobError, BlobStore, BlobWriter, ByteStream, ObjectKey};
 use async_trait::async_trait;
@@ -64,18 +65,17 @@ impl Inner {
     fn put(&self, key: &ObjectKey, pieces: &[Bytes]) -> std::io::Result<()> {
         let path = self.path(key);
         let parent = self.prepare(&path)?;
-        let temporary = path.with_extension("tmp");
-        let mut file = File::create_new(&temporary)?;
-        for piece in pieces {
-            file.write_all(piece)?;
-        }
-        publish(&file, &temporary, &path, &parent)
+        let mut file = File::create_new(&path)?;
+        let mut write = || {
+            pieces.iter().try_for_each(|piece| file.write_all(piece))?;
+            sync(&file, &parent)
+        };
+        write().inspect_err(|_| drop(fs::remove_file(&path)))
     }
 }
 
-fn publish(file: &File, temporary: &Path, path: &Path, parent: &Path) -> std::io::Result<()> {
-    file.sync_all()?;
-    fs::rename(temporary, path)?;
+fn sync(file: &File, parent: &Path) -> std::io::Result<()> {
+    file.sync_data()?;
     File::open(parent)?.sync_all()
 }
 
@@ -113,15 +113,8 @@ impl BlobStore for Folder {
             let path = inner.path(&key);
             let open = || {
                 let parent = inner.prepare(&path)?;
-                let temporary = path.with_extension("tmp");
-                let file = File::create_new(&temporary)?;
-                Ok(FileWriter {
-                    file: Some(file),
-                    temporary,
-                    path: path.clone(),
-                    parent,
-                    done: false,
-                })
+                let file = File::create_new(&path)?;
+                Ok(FileWriter { file: Some(file), path: path.clone(), parent, done: false })
             };
             let writer = open()
                 .map_err(|error: std::io::Error| BlobError::Unavailable(error.to_string()))?;
@@ -189,7 +182,6 @@ fn read_some(file: &mut File, left: u64) -> std::io::Result<Bytes> {
 
 struct FileWriter {
     file: Option<File>,
-    temporary: PathBuf,
     path: PathBuf,
     parent: PathBuf,
     done: bool,
@@ -198,7 +190,7 @@ struct FileWriter {
 impl Drop for FileWriter {
     fn drop(&mut self) {
         if !self.done {
-            let _ = fs::remove_file(&self.temporary);
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -223,8 +215,7 @@ impl BlobWriter for FileWriter {
             return Err(BlobError::Unavailable("an earlier write failed".into()));
         };
         blocking(move || {
-            publish(&file, &self.temporary, &self.path, &self.parent)
-                .map_err(|error| BlobError::Unavailable(error.to_string()))?;
+            sync(&file, &self.parent).map_err(|error| BlobError::Unavailable(error.to_string()))?;
             self.done = true;
             Ok(())
         })
@@ -232,6 +223,6 @@ impl BlobWriter for FileWriter {
     }
 
     async fn abort(self: Box<Self>) {
-        // Dropping removes the temporary file.
+        // Dropping removes the file.
     }
 }
