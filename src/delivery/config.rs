@@ -53,6 +53,8 @@ pub struct DeliveryConfig {
     pub idle_connections: usize,
     /// Whether BDAT is used wherever it is offered.
     pub prefer_chunking: bool,
+    /// Largest message that is converted for a server without 8BITMIME; protects memory. A larger one fails.
+    pub max_convert_bytes: u64,
     /// Longest wait for a command's reply; the RFC's waits (5 minutes for most) are the default and the
     /// upper bound. The reply to the end of a message always has its 10 minutes.
     pub command_timeout_ms: Option<u64>,
@@ -77,6 +79,7 @@ impl Default for DeliveryConfig {
             idle_ms: 3_000,
             idle_connections: 256,
             prefer_chunking: false,
+            max_convert_bytes: 16 * 1024 * 1024,
             command_timeout_ms: None,
         }
     }

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use message::downgrade::{Target, downgrade};
 use std::ops::Range;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Most octets asked for at once.
 pub(crate) const PIECE: u64 = 256 * 1024;
@@ -97,6 +99,26 @@ pub(crate) async fn look(content: &dyn Content) -> Result<Needs, ContentError> {
         }
         piece.iter().for_each(|octet| scan.octet(*octet));
     }
+}
+
+/// A message written anew, and the leave to have it in memory.
+pub(crate) struct Converted {
+    pub(crate) content: Held,
+    pub(crate) _permit: OwnedSemaphorePermit,
+}
+
+/// A message as a lesser server takes it; `None` when it cannot be read or must not be changed.
+pub(crate) async fn converted(content: &dyn Content, target: Target) -> Option<Held> {
+    let mut whole = Vec::with_capacity(usize::try_from(content.size()).ok()?);
+    let mut cursor = Cursor::new(content);
+    loop {
+        let piece = cursor.next().await.ok()?;
+        if piece.is_empty() {
+            break;
+        }
+        whole.extend_from_slice(&piece);
+    }
+    downgrade(&whole, target).ok().map(|message| Held(message.into()))
 }
 
 #[derive(Default)]

@@ -9,7 +9,9 @@
 //! * Right before the end of a message [`Watch::fence`] is asked; no means the connection is dropped, and
 //!   nothing has happened.
 //! * Sees no store, no blob, no coordinator: the content comes from a [`Content`], by range. At most 256 KiB
-//!   of it are in memory, so much output and one reply per connection, a bounded number of idle connections.
+//!   of it are in memory (twice a whole message, but for two at most, while a message is converted for a
+//!   server without 8BITMIME), so much output and one reply per connection, a bounded number of idle
+//!   connections.
 //! * An address is connected to only if it is outside this machine, unless an operator named it.
 
 mod attempt;
@@ -36,6 +38,7 @@ use idle::Idle;
 use resolve::Resolve;
 use std::sync::Arc;
 use tls::TlsConfigs;
+use tokio::sync::Semaphore;
 
 /// Sends mail. Cheap to clone.
 #[derive(Clone)]
@@ -48,7 +51,12 @@ pub(crate) struct Inner {
     resolver: Arc<dyn Resolve>,
     tls: TlsConfigs,
     idle: Idle,
+    /// Few messages are converted at the same time: each is in memory twice.
+    converting: Arc<Semaphore>,
 }
+
+/// Most conversions at the same time.
+const CONVERSIONS: usize = 2;
 
 impl Delivery {
     /// With these settings and this resolver.
@@ -58,7 +66,8 @@ impl Delivery {
     pub fn new(config: DeliveryConfig, resolver: Arc<dyn Resolve>) -> Result<Self, String> {
         let tls = TlsConfigs::new(config.ca_file.as_deref())?;
         let idle = Idle::new(config.idle_connections, config.idle_ms);
-        Ok(Self { inner: Arc::new(Inner { config, resolver, tls, idle }) })
+        let converting = Arc::new(Semaphore::new(CONVERSIONS));
+        Ok(Self { inner: Arc::new(Inner { config, resolver, tls, idle, converting }) })
     }
 
     /// A courier with a connection that waits for more mail to this plan's site, if there is one.

@@ -9,6 +9,7 @@
 
 mod address;
 mod decode;
+pub mod downgrade;
 pub mod dsn;
 mod fields;
 mod params;

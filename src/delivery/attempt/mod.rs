@@ -17,7 +17,7 @@ mod transaction;
 
 use crate::Inner;
 use crate::connection::Connection;
-use crate::content::{Content, ContentError, Cursor, Needs};
+use crate::content::{Content, ContentError, Converted, Cursor, Needs};
 use crate::job::{Mailing, Report, Watch};
 use crate::outcome::{self, Fate, Meaning, Next, Outcome, Signal};
 use crate::plan::Plan;
@@ -71,6 +71,7 @@ pub(crate) struct Attempt<'a> {
     limit: Instant,
     first: Bytes,
     needs: Option<Needs>,
+    converted: Option<Converted>,
 }
 
 impl<'a> Attempt<'a> {
@@ -100,6 +101,7 @@ impl<'a> Attempt<'a> {
             limit: Instant::now() + Duration::from_millis(inner.config.attempt_ms),
             first: Bytes::new(),
             needs: None,
+            converted: None,
         }
     }
 
@@ -131,9 +133,16 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// What is sent.
+    fn content(&self) -> &dyn Content {
+        match &self.converted {
+            Some(converted) => &converted.content,
+            None => self.mailing.content.as_ref(),
+        }
+    }
+
     async fn load(&mut self) -> State {
-        let content: &dyn Content = self.mailing.content.as_ref();
-        match Cursor::new(content).next().await {
+        match Cursor::new(self.content()).next().await {
             Ok(first) => {
                 self.first = first;
                 State::Reuse

@@ -1,10 +1,13 @@
 //! One transaction: some recipients, one body, a fence, and what the server said.
 
 use super::{Attempt, State};
-use crate::content::{ContentError, PIECE, look};
+use crate::content::{ContentError, Converted, PIECE, converted, look};
 use crate::outcome::{self, Circumstances, Next};
+use bytes::Bytes;
+use message::downgrade::Target;
 use smtp::Body;
 use smtp::client::{Action, CannotSend, Envelope, Lost, State as Stage, Verdict};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest wait for a piece of our own content while a server waits for it.
@@ -47,10 +50,42 @@ impl Attempt<'_> {
             return first;
         };
         if self.needs.is_none() {
-            self.needs = look(self.mailing.content.as_ref()).await.ok();
+            self.needs = look(self.content()).await.ok();
         }
         self.lower(&mut envelope);
+        let second = self.offer(&envelope);
+        let target = match second {
+            Err(CannotSend::EightBit) => Target::SevenBit,
+            Err(CannotSend::Binary) if self.server_takes_eight_bit() => Target::EightBit,
+            Err(CannotSend::Binary) => Target::SevenBit,
+            other => return other,
+        };
+        if !self.convert(target).await {
+            return second;
+        }
+        let mut envelope = self.envelope(named);
+        self.lower(&mut envelope);
         self.offer(&envelope)
+    }
+
+    fn server_takes_eight_bit(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.client.server().eight_bit)
+    }
+
+    /// Writes the message anew so that the server takes it; for the rest of the attempt.
+    async fn convert(&mut self, target: Target) -> bool {
+        if self.content().size() > self.inner.config.max_convert_bytes {
+            return false;
+        }
+        let Ok(permit) = Arc::clone(&self.inner.converting).acquire_owned().await else {
+            return false;
+        };
+        let Some(content) = converted(self.content(), target).await else { return false };
+        self.needs = look(&content).await.ok();
+        self.first = content.0.slice(..content.0.len().min(PIECE as usize));
+        self.converted = Some(Converted { content, _permit: permit });
+        metrics::counter!("postrider_delivery_conversions_total").increment(1);
+        true
     }
 
     fn offer(&mut self, envelope: &Envelope) -> Result<(), CannotSend> {
@@ -61,7 +96,7 @@ impl Attempt<'_> {
     fn envelope(&self, named: &[usize]) -> Envelope {
         let whole = &self.mailing.envelope;
         let recipients = named.iter().map(|index| whole.recipients[*index].clone()).collect();
-        Envelope { recipients, size: self.mailing.content.size(), ..whole.clone() }
+        Envelope { recipients, size: self.content().size(), ..whole.clone() }
     }
 
     /// Asks for no more than the content needs, once that is known.
@@ -110,14 +145,8 @@ impl Attempt<'_> {
         if !idle {
             return connection.turn().await;
         }
-        let size = self.mailing.content.size();
-        let piece = if at == 0 {
-            Ok(self.first.clone())
-        } else {
-            let reading = self.mailing.content.read(at..size.min(at + PIECE));
-            let read = tokio::time::timeout(CONTENT_WAIT, reading).await;
-            read.unwrap_or(Err(ContentError::Unavailable))
-        };
+        let (size, piece) = (self.content().size(), self.piece(at).await);
+        let Some(connection) = self.connection.as_mut() else { return };
         match piece {
             Ok(piece) if piece.len() as u64 == size.min(at + PIECE) - at => {
                 connection.client.body(&piece);
@@ -130,6 +159,15 @@ impl Attempt<'_> {
             }
             _ => connection.client.lost(Lost::NoBody),
         }
+    }
+
+    async fn piece(&self, at: u64) -> Result<Bytes, ContentError> {
+        if at == 0 {
+            return Ok(self.first.clone());
+        }
+        let end = self.content().size().min(at + PIECE);
+        let reading = tokio::time::timeout(CONTENT_WAIT, self.content().read(at..end)).await;
+        reading.unwrap_or(Err(ContentError::Unavailable))
     }
 
     /// All but the end is on its way before the fence is asked, so that the answer is as fresh as it can be.

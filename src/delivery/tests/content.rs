@@ -102,11 +102,16 @@ async fn old_servers_get_what_they_can_take() {
     let plain = Some("MAIL FROM:<from@me.test>".to_owned());
     let ascii = "Subject: a\r\n\r\nplain\r\n";
     let utf8_body = "Subject: a\r\n\r\nf\u{fc}r\r\n";
+    let binary_body = "Content-Type: image/x\r\n\r\na\n\0b\r\n";
+    let signed =
+        "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nf\u{fc}r\r\n--b--\r\n";
     let utf8_header = "Subject: f\u{fc}r\r\n\r\nb\r\n";
     for (text, body, utf8, to, fate, status) in [
         (ascii, Body::EightBitMime, true, "x@a.test", Delivered, Enhanced(2, 0, 0)),
         (ascii, Body::BinaryMime, false, "x@a.test", Delivered, Enhanced(2, 0, 0)),
-        (utf8_body, Body::EightBitMime, false, "x@a.test", Failed, Enhanced(5, 6, 3)),
+        (utf8_body, Body::EightBitMime, false, "x@a.test", Delivered, Enhanced(2, 0, 0)),
+        (binary_body, Body::BinaryMime, false, "x@a.test", Delivered, Enhanced(2, 0, 0)),
+        (signed, Body::EightBitMime, false, "x@a.test", Failed, Enhanced(5, 6, 3)),
         (utf8_header, Body::EightBitMime, true, "x@a.test", Failed, Enhanced(5, 6, 7)),
         (ascii, Body::SevenBit, false, "j\u{f6}rg@a.test", Failed, Enhanced(5, 6, 7)),
     ] {
@@ -118,6 +123,33 @@ async fn old_servers_get_what_they_can_take() {
         );
         assert_eq!(mail, plain.clone().filter(|_| fate == Delivered));
     }
+}
+
+/// A message of another kind for a lesser server, the same for its reader.
+#[tokio::test]
+async fn eight_bits_become_seven() {
+    let world = World::with(|config| config.max_convert_bytes = 1_000);
+    let sink = sink_with(|o| {
+        o.keywords = vec!["PIPELINING".into()];
+        o.keep = true;
+    });
+    let sink = sink.await;
+    world.domain("a.test", &sink);
+    let text = "Subject: a\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nf\u{fc}r\r\n";
+    let mut mailing = with_content("1", &["x@a.test"], text.into());
+    mailing.envelope.body = Body::EightBitMime;
+    assert_eq!(fates(&world.send(&mailing, "a.test").await), [Delivered]);
+    let arrived = sink.arrivals()[0].content.clone().unwrap();
+    let arrived = String::from_utf8(arrived).unwrap();
+    assert!(
+        arrived.ends_with("Content-Transfer-Encoding: quoted-printable\r\n\r\nf=C3=BCr\r\n"),
+        "{arrived}"
+    );
+    // Too large to be converted in memory.
+    let large = format!("{text}{}", "x\r\n".repeat(500));
+    let mut mailing = with_content("2", &["x@a.test"], large.into());
+    mailing.envelope.body = Body::EightBitMime;
+    assert_eq!(fates(&world.send(&mailing, "a.test").await), [Failed]);
 }
 
 /// If one host cannot take it, another may.

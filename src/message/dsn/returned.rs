@@ -1,6 +1,7 @@
 //! What goes back of the original: all of it, or its header; never more than a bound.
 
 use super::{Action, Report, Return};
+use crate::downgrade::is_lines;
 use crate::fields::{iter_fields, unfold};
 
 /// Largest original that goes back as a whole.
@@ -28,15 +29,6 @@ pub(super) fn choose<'a>(report: &Report<'a>) -> Returned<'a> {
     }
     let media_type = if utf8 { "message/global-headers" } else { "text/rfc822-headers" };
     Returned { media_type, content: header }
-}
-
-/// Whether 8bit can carry it: CRLF lines of at most 998 octets, no NUL (RFC 2045 §2.8).
-fn is_lines(text: &[u8]) -> bool {
-    let line = |line: &[u8]| match line.strip_suffix(b"\r\n") {
-        Some(line) => line.len() <= 998 && memchr::memchr2(b'\r', 0, line).is_none(),
-        None => line.len() <= 998 && memchr::memchr3(b'\r', b'\n', 0, line).is_none(),
-    };
-    text.split_inclusive(|octet| *octet == b'\n').all(line)
 }
 
 /// Whole lines of the header, as far as the bound and good form allow.
