@@ -67,3 +67,6 @@ impl Smtpd {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
