@@ -1,7 +1,9 @@
 # Everything begins here. `make run` and `make test` install what is missing on Debian and Ubuntu (.ci/need).
 
 CARGO ?= cargo
-DATA ?= ./data
+# Started as root, PostgreSQL steps down to a user who cannot get into /root: then the data goes elsewhere.
+DATA ?= $(shell { [ "$$(id -u)" -ne 0 ] || setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$(CURDIR)"; } \
+	2>/dev/null && echo ./data || echo /var/lib/postrider)
 # What `make run` builds: release is what one wants to use, dev is there sooner (PROFILE=dev).
 PROFILE ?= release
 built = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))

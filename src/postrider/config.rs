@@ -9,7 +9,9 @@ mod secrets;
 mod show;
 
 pub use layers::{Layers, load};
-pub use parts::{Blob, BlobConfig, CoordinatorConfig, CoordinatorKind, Limits, ListenConfig, Pair};
+pub use parts::{
+    Blob, BlobConfig, CoordinatorConfig, CoordinatorKind, Limits, ListenConfig, Pair, one_of,
+};
 pub use redact::redact_url;
 pub use show::show;
 

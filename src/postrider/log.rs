@@ -17,12 +17,19 @@ pub struct LogConfig {
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum LogFormat {
     /// For people.
     Text,
     /// One object per line.
     Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        crate::config::one_of(&text, &[("text", Self::Text), ("json", Self::Json)])
+    }
 }
 
 impl Default for LogConfig {

@@ -103,7 +103,7 @@ pub async fn status(store: &Store) -> Result<Status, StoreError> {
         Vec::new()
     };
     let known = embedded::migrations::runner();
-    let migrations = known
+    let mut migrations: Vec<Migration> = known
         .get_migrations()
         .iter()
         .map(|m| Migration {
@@ -112,6 +112,7 @@ pub async fn status(store: &Store) -> Result<Status, StoreError> {
             applied: applied.contains(&(m.version())),
         })
         .collect();
+    migrations.sort_by_key(|migration| migration.version);
     Ok(Status { applied: applied.last().copied().unwrap_or(0), newest: newest(), migrations })
 }
 

@@ -12,12 +12,12 @@ use std::io::{IsTerminal, Write};
 /// The accounts that own mail and log in. An account's address is its user name.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  postrider account add anna@example.org --name 'Anna Adler'       # asks for the password
-  pwgen -s 20 1 | postrider account add ben@example.org --password-stdin --quota 5G
+  postrider account add anna@example.org --name 'Anna Adler'   # asks for a password
+  postrider account add ben@example.org --quota 5G --password-stdin < secret
   postrider account passwd anna@example.org
   postrider account list --domain example.org --json
-  postrider account disable ben@example.org                        # mail stays, nobody gets in
-  postrider account remove ben@example.org --yes                   # mail goes too")]
+  postrider account disable ben@example.org        # mail stays, nobody gets in
+  postrider account remove ben@example.org --yes   # mail goes too")]
 pub struct Args {
     #[command(flatten)]
     place: Where,
@@ -32,7 +32,7 @@ enum Action {
         /// Its address
         address: String,
         /// For people
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         name: String,
         /// Limit of its mail, e.g. 500M or 5G; none if not given
         #[arg(long, value_parser = size)]

@@ -17,8 +17,8 @@ use store::lease::{NodeLease, node_lease_list};
   postrider cluster status
   postrider cluster status --json | jq '.nodes[].version'
 
-Nodes show themselves in the coordinator. When that is away, their leases in PostgreSQL are shown instead,
-which know no addresses.")]
+Nodes show themselves in the coordinator. When that is away, their leases in
+PostgreSQL are shown instead, which know no addresses.")]
 pub struct Args {
     #[command(flatten)]
     place: Where,

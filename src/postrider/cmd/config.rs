@@ -15,9 +15,9 @@ use std::net::SocketAddr;
   postrider config check --config /etc/postrider/postrider.toml
   POSTRIDER__LIMITS__PER_IP=9 postrider config check --json | jq .limits
 
-Prints every setting that would be used, secrets hidden, and fails when certificates cannot be read or do not
-belong to their keys, or an address is not one of this machine's. It asks neither PostgreSQL nor any other
-server: `postrider doctor` does.")]
+Prints every setting that would be used, secrets hidden. Fails when a
+certificate cannot be read or does not belong to its key, or when an address
+is not one of this machine's. It asks no other server: `postrider doctor` does.")]
 pub struct Args {
     #[command(flatten)]
     place: Where,

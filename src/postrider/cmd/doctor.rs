@@ -20,8 +20,9 @@ use types::{AccountId, ModSeq};
   postrider doctor
   postrider doctor --json | jq -e .healthy
 
-It writes one small object into the blob store and removes it, and publishes one hint that no node listens
-to. Exit code 4 when something is away, 1 when something is wrong, 0 when all is well.")]
+It writes one small object into the blob store and removes it, and publishes
+one hint that no node listens to. Exit code 4 when something is away, 1 when
+something is wrong, 0 when all is well.")]
 pub struct Args {
     #[command(flatten)]
     place: Where,

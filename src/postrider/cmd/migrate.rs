@@ -14,8 +14,8 @@ use store::migrate;
   postrider migrate up          # before the first start, and before each upgrade
   postrider migrate check && postrider serve
 
-`up` needs a direct connection to PostgreSQL, not one through a transaction pooler. It may be started on ten
-nodes at once; they take turns.")]
+`up` needs a direct connection to PostgreSQL, not one through a transaction
+pooler. It may be started on ten nodes at once; they take turns.")]
 pub struct Args {
     #[command(flatten)]
     place: Where,

@@ -20,7 +20,7 @@ pub const STANDALONE_CONFIG: &str = "postrider.toml";
 /// Which server.
 #[derive(Debug, Clone, Args)]
 pub struct Where {
-    /// Configuration file of the cluster; may be given several times, the later goes before
+    /// Configuration file of the cluster; may be given several times, later ones win
     /// [default: $POSTRIDER_CONFIG or /etc/postrider/postrider.toml]
     #[arg(long, short, value_name = "FILE", global = true)]
     pub config: Vec<PathBuf>,

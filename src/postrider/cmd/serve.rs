@@ -10,16 +10,18 @@ use std::path::PathBuf;
 /// Starts one node against PostgreSQL, a blob store and a coordinator. Any number of nodes share them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  postrider migrate up --config /etc/postrider/postrider.toml   # once, and before an upgrade
+  postrider migrate up      # once, and before each upgrade
   postrider serve --config /etc/postrider/postrider.toml
   POSTRIDER__LIMITS__MEMORY_MIB=2048 postrider serve
 
-Settings come from the files, then from POSTRIDER__SECTION__KEY in the environment, then from --set; the
-later goes before. `postrider config check` shows what comes out.
-SIGTERM and SIGINT drain: nobody new, answers under way are given, goodbyes are spread over
-limits.drain_seconds. A second signal ends at once.")]
+Settings come from the files, then from POSTRIDER__SECTION__KEY in the
+environment, then from --set; later ones win. `postrider config check` shows
+what comes out.
+
+SIGTERM and SIGINT drain: nobody new comes in, answers under way are given,
+goodbyes are spread over limits.drain_seconds. A second signal ends at once.")]
 pub struct Args {
-    /// Configuration file; may be given several times, the later goes before
+    /// Configuration file; may be given several times, later ones win
     /// [default: $POSTRIDER_CONFIG or /etc/postrider/postrider.toml]
     #[arg(long, short, value_name = "FILE")]
     config: Vec<PathBuf>,

@@ -28,15 +28,18 @@ use store::PostgresConfig;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   postrider standalone --data ~/mail
-  postrider standalone --data /srv/mail --domain example.org --account anna --listen 0.0.0.0
+  postrider standalone --data /srv/mail --domain example.org --account anna
   postrider standalone --data /tmp/m --ephemeral-ports --ready-json
 
-  postrider account add ben@example.org --data ~/mail       # while it runs
+  postrider account add ben@example.org --data ~/mail      # while it runs
   postrider doctor --data ~/mail
 
-Ports: 2525 SMTP, 2587 and 2465 submission, 2143 and 2993 IMAP on --listen; 2424 LMTP and 8080 HTTP (health,
-metrics) on 127.0.0.1. PostgreSQL 15 or newer has to be installed (apt install postgresql); started as root, it
-runs as the user postgres. Settings of a cluster's node work here too: --config, --set, POSTRIDER__….")]
+Ports: 2525 SMTP, 2587 and 2465 submission, 2143 and 2993 IMAP on --listen;
+2424 LMTP and 8080 HTTP (health, metrics) always on 127.0.0.1.
+
+PostgreSQL 15 or newer has to be installed (apt install postgresql). Started
+as root, it runs as the user postgres. Settings of a cluster's node work here
+too: --config, --set, POSTRIDER__SECTION__KEY.")]
 pub struct Args {
     /// Where everything is kept; made if it is not there
     #[arg(long, value_name = "DIR")]
@@ -56,7 +59,7 @@ pub struct Args {
     /// First account, the part before the @
     #[arg(long, default_value = "me")]
     account: String,
-    /// Further configuration file; may be given several times, the later goes before
+    /// Further configuration file; may be given several times, later ones win
     #[arg(long, short, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// One setting, e.g. limits.per_ip=50

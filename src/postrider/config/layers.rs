@@ -129,6 +129,9 @@ fn what_is_wrong(error: &::config::ConfigError) -> String {
 
 /// ` (in FILE)`: the highest layer that has the key.
 fn origin(path: &str, layers: &Layers) -> String {
+    if layers.flags.iter().any(|(key, _)| key == path) {
+        return " (on the command line)".into();
+    }
     let variable = format!("POSTRIDER__{}", path.to_ascii_uppercase().replace('.', "__"));
     let given = layers.environment.keys().find(|key| key.to_ascii_uppercase() == variable);
     if let Some(key) = given {

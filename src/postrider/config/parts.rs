@@ -99,13 +99,32 @@ impl Limits {
 
 /// Which kind of coordinator.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum CoordinatorKind {
     /// Within one process: a cluster of one node.
     #[default]
     Local,
     /// Redis or Valkey.
     Redis,
+}
+
+impl TryFrom<String> for CoordinatorKind {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&text, &[("local", Self::Local), ("redis", Self::Redis)])
+    }
+}
+
+/// A word of a short list. (What serde derives for this speaks of variants and constructors.)
+///
+/// # Errors
+/// The whole list.
+pub fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let all: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+        format!("{text:?} is not one of {}", all.join(", "))
+    })
 }
 
 /// `[coordinator]`.
@@ -134,12 +153,19 @@ impl CoordinatorConfig {
 
 /// Which kind of blob store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum BlobKind {
     /// A folder on this machine.
     Folder,
     /// A bucket.
     S3,
+}
+
+impl TryFrom<String> for BlobKind {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&text, &[("folder", Self::Folder), ("s3", Self::S3)])
+    }
 }
 
 /// `[blob]`. Flat, so that the environment can set each key; [`BlobConfig::checked`] takes it apart.

@@ -110,7 +110,10 @@ fn what_is_wrong_is_named() {
         ("[listen.smtp]\naddresses = ['localhost']\n", "listen.smtp.addresses"),
         ("[listen.imaps]\naddresses = ['127.0.0.1:0']\n", "listen.imaps needs a certificate"),
         ("[coordinator]\nkind = 'redis'\n", "coordinator.url is missing"),
-        ("[coordinator]\nkind = 'nats'\n", "coordinator.kind: "),
+        (
+            "[coordinator]\nkind = 'nats'\n",
+            "coordinator.kind: \"nats\" is not one of \"local\", \"redis\" (in ",
+        ),
         ("[log]\nlevel = 'store=louder'\n", "log.level"),
         ("[hub]\nsweep_seconds = 0\n", "hub.sweep_seconds: at least 0.1 seconds"),
     ];

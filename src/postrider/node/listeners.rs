@@ -3,13 +3,13 @@
 use super::Node;
 use super::jobs::Jobs;
 use crate::config::Config;
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::ready::Ready;
 use directory::Directory;
 use imapd::Imapd;
 use ingest::Ingest;
 use mail::{Hub, Mail};
-use net::{Caps, CertificateFiles, Drain, Listener, ListenerConfig, MemoryBudget, Tls};
+use net::{Caps, CertificateFiles, Drain, Listener, ListenerConfig, MemoryBudget, NetError, Tls};
 use smtpd::{Role, Smtpd};
 use std::net::SocketAddr;
 use webd::{Metrics, Webd};
@@ -56,9 +56,15 @@ pub async fn bind(config: &Config) -> Outcome<Bound> {
             continue;
         }
         let how = ListenerConfig { proxy_from: wanted.proxy_from.clone(), refusal: refusal(name) };
-        listeners.push((name, Listener::bind(&wanted.addresses, how).await?));
+        let bound = Listener::bind(&wanted.addresses, how).await;
+        listeners.push((name, bound.map_err(|error| elsewhere(error, name))?));
     }
     Ok(Bound { listeners })
+}
+
+/// Which setting would help.
+fn elsewhere(error: NetError, name: &str) -> Failure {
+    Failure::from(error).hint(&format!("listen.{name}.addresses says where to listen"))
 }
 
 /// What a client over the caps is told. Under implicit TLS it could not read it.
@@ -77,7 +83,8 @@ fn refusal(name: &str) -> &'static str {
 pub async fn http(node: &Node, metrics: Metrics, drain: &Drain) -> Outcome<Option<Addresses>> {
     let Some(wanted) = &node.config.listen.http else { return Ok(None) };
     let how = ListenerConfig { proxy_from: wanted.proxy_from.clone(), refusal: "" };
-    let listener = Listener::bind(&wanted.addresses, how).await?;
+    let listener = Listener::bind(&wanted.addresses, how).await;
+    let listener = listener.map_err(|error| elsewhere(error, "http"))?;
     let addresses = listener.addresses();
     let caps = Caps::new(HTTP_CONNECTIONS, HTTP_CONNECTIONS);
     Webd::new(node.health.clone(), metrics).serve(listener, &caps, drain);
@@ -87,6 +94,11 @@ pub async fn http(node: &Node, metrics: Metrics, drain: &Drain) -> Outcome<Optio
 /// The certificates in force, watched; `None` without any.
 pub fn tls(config: &Config, jobs: &mut Jobs) -> Outcome<Option<Tls>> {
     if config.tls.certificates.is_empty() {
+        if config.listen.wanted().iter().any(|(name, _)| *name != "http") {
+            tracing::warn!(
+                "tls.certificates is empty: there is no STARTTLS, and nobody can log in"
+            );
+        }
         return Ok(None);
     }
     let files = config.tls.certificates.iter().map(|pair| CertificateFiles {
