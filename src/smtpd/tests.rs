@@ -55,11 +55,8 @@ impl Client {
     /// One whole reply; what there was when the connection ended.
     async fn reply(&mut self) -> String {
         let mut text = Vec::new();
-        loop {
-            match self.0.read_u8().await {
-                Ok(octet) => text.push(octet),
-                Err(_) => break,
-            }
+        while let Ok(octet) = self.0.read_u8().await {
+            text.push(octet);
             let last = text.strip_suffix(b"\r\n").map(|lines| {
                 let line = lines.rsplit(|octet| *octet == b'\n').next().unwrap_or(lines);
                 line.get(3) == Some(&b' ')
