@@ -76,6 +76,28 @@ pub enum Capability {
     /// RFC 6855 §3: once enabled, names and quoted strings are UTF-8. To announce it a driver must refuse APPEND of
     /// 8-bit header fields by a client that did not enable it ([`crate::Append::utf8`] tells of the others).
     Utf8Accept,
+    /// RFC 5256 §3, SORT
+    Sort,
+    /// RFC 5957
+    SortDisplay,
+    /// RFC 5267 §3.1
+    ESort,
+    /// RFC 5256 §3, THREAD
+    ThreadOrderedSubject,
+    /// RFC 5256 §3, THREAD
+    ThreadReferences,
+    /// RFC 9394
+    Partial,
+    /// RFC 9208
+    Quota,
+    /// RFC 9208 §5.1: octets, in units of 1,024.
+    QuotaResStorage,
+    /// RFC 9208 §5.2
+    QuotaResMessage,
+    /// RFC 9208 §4.1.3: clients may set limits.
+    QuotaSet,
+    /// RFC 9585: [`crate::Code::InProgress`] while a long command runs.
+    InProgress,
 }
 
 /// A capability's declaration.
@@ -126,6 +148,17 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::MultiAppend, "MULTIAPPEND", false, "RFC 3502"),
     spec(Capability::Replace, "REPLACE", false, "RFC 8508"),
     spec(Capability::Utf8Accept, "UTF8=ACCEPT", false, "RFC 6855"),
+    spec(Capability::Sort, "SORT", false, "RFC 5256"),
+    spec(Capability::SortDisplay, "SORT=DISPLAY", false, "RFC 5957"),
+    spec(Capability::ESort, "ESORT", false, "RFC 5267"),
+    spec(Capability::ThreadOrderedSubject, "THREAD=ORDEREDSUBJECT", false, "RFC 5256"),
+    spec(Capability::ThreadReferences, "THREAD=REFERENCES", false, "RFC 5256"),
+    spec(Capability::Partial, "PARTIAL", false, "RFC 9394"),
+    spec(Capability::Quota, "QUOTA", false, "RFC 9208"),
+    spec(Capability::QuotaResStorage, "QUOTA=RES-STORAGE", false, "RFC 9208"),
+    spec(Capability::QuotaResMessage, "QUOTA=RES-MESSAGE", false, "RFC 9208"),
+    spec(Capability::QuotaSet, "QUOTASET", false, "RFC 9208"),
+    spec(Capability::InProgress, "INPROGRESS", false, "RFC 9585"),
 ];
 
 /// What ENABLE turns on (RFC 5161).

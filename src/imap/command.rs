@@ -9,8 +9,11 @@ mod fetch;
 mod list;
 mod mailbox;
 mod messages;
+mod partial;
+mod quota;
 mod resync;
 mod search;
+mod sort;
 mod status;
 
 pub use append::{Append, Replaced};
@@ -18,8 +21,10 @@ pub use fetch::{BodySection, Fetch, FetchItem, Partial, SectionText};
 pub use list::{List, ListReturn, ListSelect};
 pub use mailbox::SpecialUse;
 pub use messages::{Store, StoreAction};
+pub use partial::PartialRange;
 pub use resync::QResync;
 pub use search::{DateKind, DateOp, Returns, Search, SearchKey};
+pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub use status::StatusItem;
 
 pub(crate) use append::{AppendHead, append_head, append_message};
@@ -87,6 +92,8 @@ pub(crate) enum Verb {
     Examine,
     Expunge,
     Fetch,
+    GetQuota,
+    GetQuotaRoot,
     Id,
     Idle,
     List,
@@ -100,10 +107,13 @@ pub(crate) enum Verb {
     Replace,
     Search,
     Select,
+    SetQuota,
+    Sort,
     StartTls,
     Status,
     Store,
     Subscribe,
+    Thread,
     Unauthenticate,
     Unselect,
     Unsubscribe,
@@ -193,6 +203,21 @@ pub enum Command {
     },
     /// SEARCH
     Search(Search),
+    /// SORT (RFC 5256)
+    Sort(Sort),
+    /// THREAD (RFC 5256)
+    Thread(Thread),
+    /// GETQUOTA of a quota root (RFC 9208)
+    GetQuota(String),
+    /// GETQUOTAROOT of a mailbox (RFC 9208)
+    GetQuotaRoot(String),
+    /// SETQUOTA (RFC 9208)
+    SetQuota {
+        /// Of which quota root.
+        root: String,
+        /// Resources and their limits; others have none afterwards.
+        limits: Vec<(String, u64)>,
+    },
     /// FETCH
     Fetch(Fetch),
     /// STORE
@@ -251,6 +276,30 @@ pub const COMMANDS: &[CommandSpec] = &[
         "RFC 4978 3",
         auth::compress,
     ),
+    spec(
+        "GETQUOTA",
+        Verb::GetQuota,
+        KNOWN,
+        Some(Capability::Quota),
+        "RFC 9208 4.1.1",
+        quota::get_quota,
+    ),
+    spec(
+        "GETQUOTAROOT",
+        Verb::GetQuotaRoot,
+        KNOWN,
+        Some(Capability::Quota),
+        "RFC 9208 4.1.2",
+        quota::get_quota_root,
+    ),
+    spec(
+        "SETQUOTA",
+        Verb::SetQuota,
+        KNOWN,
+        Some(Capability::Quota),
+        "RFC 9208 4.1.3",
+        quota::set_quota,
+    ),
     spec("SELECT", Verb::Select, KNOWN, None, "RFC 9051 6.3.2", mailbox::select),
     spec("EXAMINE", Verb::Examine, KNOWN, None, "RFC 9051 6.3.3", mailbox::select),
     spec("CREATE", Verb::Create, KNOWN, None, "RFC 9051 6.3.4", mailbox::create),
@@ -283,6 +332,9 @@ pub const COMMANDS: &[CommandSpec] = &[
     ),
     with_uid("EXPUNGE", Verb::Expunge, None, true, "RFC 9051 6.4.3", messages::expunge),
     with_uid("SEARCH", Verb::Search, None, false, "RFC 9051 6.4.4", search::search),
+    with_uid("SORT", Verb::Sort, Some(Capability::Sort), false, "RFC 5256 3", sort::sort),
+    // Which algorithms there are says the parser.
+    with_uid("THREAD", Verb::Thread, None, false, "RFC 5256 3", sort::thread),
     with_uid("FETCH", Verb::Fetch, None, false, "RFC 9051 6.4.5", fetch::fetch),
     with_uid("STORE", Verb::Store, None, false, "RFC 9051 6.4.6", messages::store),
     with_uid("COPY", Verb::Copy, None, true, "RFC 9051 6.4.7", messages::transfer),

@@ -24,16 +24,17 @@ mod utf7;
 pub use capability::{CAPABILITIES, Capabilities, Capability, CapabilitySpec};
 pub use command::{
     Append, BodySection, COMMANDS, Command, CommandSpec, DateKind, DateOp, Fetch, FetchItem, List,
-    ListReturn, ListSelect, Partial, QResync, Replaced, Returns, Search, SearchKey, SectionText,
-    SpecialUse, State, StatusItem, Store, StoreAction, Transfer,
+    ListReturn, ListSelect, Partial, PartialRange, QResync, Replaced, Returns, Search, SearchKey,
+    SectionText, Sort, SortCriterion, SortKey, SpecialUse, State, StatusItem, Store, StoreAction,
+    Thread, ThreadAlgorithm, Transfer,
 };
 pub use config::Config;
 pub use cursor::Refusal;
 pub use flags::{Flag, FlagList, MAX_KEYWORDS};
 pub use mailbox::{DELIMITER, MAX_NAME_BYTES, Pattern};
 pub use response::{
-    Attribute, Code, FetchLine, ListEntry, NamespaceEntry, Status, StatusData, StatusValue, Style,
-    Writer,
+    Attribute, Code, FetchLine, ListEntry, NamespaceEntry, QuotaResource, Status, StatusData,
+    StatusValue, Style, ThreadNode, Writer,
 };
 pub use secret::Secret;
 pub use session::{AuthVerdict, Event, Session};

@@ -7,7 +7,9 @@ mod code;
 mod envelope;
 mod fetch;
 mod mailbox;
+mod quota;
 mod search;
+mod sort;
 mod structure;
 pub(crate) mod text;
 
@@ -15,6 +17,8 @@ pub(crate) use code::write as write_status;
 pub use code::{Code, Status};
 pub use fetch::FetchLine;
 pub use mailbox::{Attribute, ListEntry, NamespaceEntry, StatusData, StatusValue};
+pub use quota::QuotaResource;
+pub use sort::ThreadNode;
 pub use text::Style;
 
 use crate::set::NumberSet;

@@ -190,6 +190,23 @@ impl NumberSet {
         set
     }
 
+    /// The numbers at these places, counted from 0.
+    #[must_use]
+    pub fn nth(&self, places: std::ops::Range<u64>) -> NumberSet {
+        let mut set = Self::new();
+        let mut before = 0;
+        for (first, last) in &self.ranges {
+            let count = u64::from(last - first) + 1;
+            let from = places.start.max(before) - before;
+            let to = places.end.min(before + count).saturating_sub(before);
+            if from < to {
+                set.ranges.push((first + from as u32, first + (to - 1) as u32));
+            }
+            before += count;
+        }
+        set
+    }
+
     /// The set in pieces of at most so many ranges.
     pub fn split(&self, most: usize) -> impl Iterator<Item = NumberSet> + '_ {
         self.ranges.chunks(most.max(1)).map(|ranges| NumberSet { ranges: ranges.to_vec() })

@@ -1,5 +1,6 @@
 //! FETCH.
 
+use super::partial::{PartialRange, partial_range};
 use super::resync::{modseq, need_qresync};
 use super::{Call, Command, Request};
 use crate::capability::Capability;
@@ -27,6 +28,8 @@ pub struct Fetch {
     pub changed_since: Option<u64>,
     /// Expunged messages of the set are told too (RFC 7162 §3.2.6); then `changed_since` is given.
     pub vanished: bool,
+    /// Only these of the set's messages (RFC 9394 §3.3).
+    pub partial: Option<PartialRange>,
 }
 
 /// One item.
@@ -168,7 +171,8 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     } else {
         add(item(cursor)?);
     }
-    let mut fetch = Fetch { set, uid: call.uid, items, changed_since: None, vanished: false };
+    let (changed_since, vanished, partial) = (None, false, None);
+    let mut fetch = Fetch { set, uid: call.uid, items, changed_since, vanished, partial };
     if cursor.take(b' ') {
         modifiers(cursor, &mut fetch)?;
     }
@@ -189,6 +193,11 @@ fn modifiers(cursor: &mut Cursor<'_>, fetch: &mut Fetch) -> Parsed<()> {
                 cursor.need(Capability::QResync)?;
                 need_qresync(cursor)?;
                 fetch.vanished = true;
+            }
+            "PARTIAL" if fetch.uid => {
+                cursor.need(Capability::Partial)?;
+                cursor.space()?;
+                fetch.partial = Some(partial_range(cursor)?);
             }
             _ => return Err(Refusal::bad("Unknown modifier of FETCH")),
         }

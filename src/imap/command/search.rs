@@ -1,5 +1,6 @@
 //! SEARCH: the program, and what is to be returned (RFC 4731, RFC 5182).
 
+use super::partial::{PartialRange, partial_range};
 use super::resync::search_modseq;
 use super::{Call, Command, Request};
 use crate::capability::Capability;
@@ -7,7 +8,7 @@ use crate::cursor::{Cursor, Parsed, Refusal};
 use crate::date::date;
 use crate::flags::{Flag, keyword};
 use crate::response::Code;
-use crate::set::{SequenceSet, sequence_set};
+use crate::set::{NumberSet, SequenceSet, sequence_set};
 use chrono::NaiveDate;
 use types::Flags;
 
@@ -33,7 +34,7 @@ impl Search {
     /// Of which numbers found the highest mod-sequence is told: of all, or, where MIN or MAX alone are returned, of
     /// those two (RFC 4731 §3.2). `None`: it is not told.
     #[must_use]
-    pub fn returned(&self, found: &crate::NumberSet) -> Option<crate::NumberSet> {
+    pub fn returned(&self, found: &NumberSet) -> Option<NumberSet> {
         if !self.modseq || found.is_empty() {
             return None;
         }
@@ -58,25 +59,29 @@ pub struct Returns {
     pub count: bool,
     /// Remember as `$`.
     pub save: bool,
+    /// Only these of all (RFC 9394).
+    pub partial: Option<PartialRange>,
 }
 
 impl Returns {
     /// Whether nothing but SAVE was asked for: then there is no ESEARCH response.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        !(self.min || self.max || self.all || self.count)
+        !(self.min || self.max || self.all || self.count || self.partial.is_some())
     }
 
-    /// What SAVE keeps of the numbers found: with MIN or MAX and neither ALL nor COUNT only those (RFC 5182
-    /// §2.4).
+    /// What SAVE keeps of the numbers found: with MIN, MAX or PARTIAL and neither ALL nor COUNT only those (RFC 5182
+    /// §2.4, RFC 9394 §3.2).
     #[must_use]
-    pub fn saved(&self, found: &crate::NumberSet) -> crate::NumberSet {
-        if self.all || self.count || !(self.min || self.max) {
+    pub fn saved(&self, found: &NumberSet) -> NumberSet {
+        if self.all || self.count || !(self.min || self.max || self.partial.is_some()) {
             return found.clone();
         }
-        let min = found.first().filter(|_| self.min);
-        let max = found.last().filter(|_| self.max);
-        min.into_iter().chain(max).collect()
+        let one = |number: u32| (number, number);
+        let min = found.first().filter(|_| self.min).map(one);
+        let max = found.last().filter(|_| self.max).map(one);
+        let part = self.partial.map(|partial| partial.clip(found)).unwrap_or_default();
+        NumberSet::from_ranges(part.ranges().iter().copied().chain(min).chain(max))
     }
 }
 
@@ -171,9 +176,7 @@ pub(super) fn search(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     let mut returns = None;
     if cursor.take_word("RETURN ") {
         cursor.need(Capability::ESearch)?;
-        let options = return_options(cursor)?;
-        cursor.saves = options.save;
-        returns = Some(options);
+        returns = Some(return_options(cursor)?);
         cursor.space()?;
     } else if cursor.grammar.rev2() {
         // RFC 9051 §6.4.4: without RETURN it is as RETURN (ALL).
@@ -183,13 +186,22 @@ pub(super) fn search(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
         charset(cursor)?;
         cursor.space()?;
     }
-    let mut left = MAX_KEYS;
-    let keys = keys(cursor, MAX_DEPTH, &mut left)?;
-    let modseq = cursor.condstore;
-    Ok(Request::Command(Command::Search(Search { uid: call.uid, returns, keys, modseq })))
+    program(cursor, call.uid, returns).map(|search| Request::Command(Command::Search(search)))
 }
 
-fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
+/// `search-key *(SP search-key)`, the end of SEARCH, SORT and THREAD.
+pub(super) fn program(
+    cursor: &mut Cursor<'_>,
+    uid: bool,
+    returns: Option<Returns>,
+) -> Parsed<Search> {
+    let mut left = MAX_KEYS;
+    let keys = keys(cursor, MAX_DEPTH, &mut left)?;
+    Ok(Search { uid, returns, keys, modseq: cursor.condstore })
+}
+
+/// `"(" [search-return-opt *(SP search-return-opt)] ")"`
+pub(super) fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
     let mut returns = Returns::default();
     let options = cursor.list(16, |cursor| {
         match cursor.name()?.to_ascii_uppercase().as_str() {
@@ -200,6 +212,14 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
             "SAVE" => {
                 cursor.need(Capability::SearchRes)?;
                 returns.save = true;
+                cursor.saves = true;
+            }
+            "PARTIAL" => {
+                cursor.need(Capability::Partial)?;
+                cursor.space()?;
+                if returns.partial.replace(partial_range(cursor)?).is_some() {
+                    return Err(ONE_PART);
+                }
             }
             _ => return Err(Refusal::bad("Unknown result option")),
         }
@@ -207,8 +227,14 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
     })?;
     // "an empty set of options is the same as ALL"
     returns.all |= options.is_empty();
+    if returns.all && returns.partial.is_some() {
+        return Err(ONE_PART);
+    }
     Ok(returns)
 }
+
+/// "A single command MUST NOT contain more than one PARTIAL or ALL search return option" (RFC 9394 §3.1).
+const ONE_PART: Refusal = Refusal::bad("Only one PARTIAL or ALL");
 
 /// Everything is compared as UTF-8, which holds US-ASCII.
 fn charset(cursor: &mut Cursor<'_>) -> Parsed<()> {
@@ -218,6 +244,11 @@ fn charset(cursor: &mut Cursor<'_>) -> Parsed<()> {
         // command with a "BAD" response" (RFC 6855 §3).
         return Err(Refusal::bad("No CHARSET once UTF8=ACCEPT is enabled"));
     }
+    charset_name(cursor)
+}
+
+/// The charset of the texts that follow.
+pub(super) fn charset_name(cursor: &mut Cursor<'_>) -> Parsed<()> {
     let name = cursor.astring()?;
     let known = [b"UTF-8".as_slice(), b"US-ASCII"];
     if known.iter().any(|known| name.eq_ignore_ascii_case(known)) {

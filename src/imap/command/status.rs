@@ -28,20 +28,23 @@ pub enum StatusItem {
     MailboxId,
     /// Octets of the largest message APPEND takes (RFC 7889).
     AppendLimit,
+    /// Octets of the messages that are \Deleted (RFC 9208).
+    DeletedStorage,
 }
 
-/// Every item: name, what brings it.
-const ITEMS: &[(&str, StatusItem, Option<Capability>)] = &[
-    ("MESSAGES", StatusItem::Messages, None),
-    ("RECENT", StatusItem::Recent, None),
-    ("UIDNEXT", StatusItem::UidNext, None),
-    ("UIDVALIDITY", StatusItem::UidValidity, None),
-    ("UNSEEN", StatusItem::Unseen, None),
-    ("DELETED", StatusItem::Deleted, Some(Capability::Imap4Rev2)),
-    ("SIZE", StatusItem::Size, Some(Capability::StatusSize)),
-    ("HIGHESTMODSEQ", StatusItem::HighestModSeq, Some(Capability::CondStore)),
-    ("MAILBOXID", StatusItem::MailboxId, Some(Capability::ObjectId)),
-    ("APPENDLIMIT", StatusItem::AppendLimit, Some(Capability::AppendLimit)),
+/// Every item: name, what brings it (any of these; none: IMAP4rev1 itself).
+const ITEMS: &[(&str, StatusItem, &[Capability])] = &[
+    ("MESSAGES", StatusItem::Messages, &[]),
+    ("RECENT", StatusItem::Recent, &[]),
+    ("UIDNEXT", StatusItem::UidNext, &[]),
+    ("UIDVALIDITY", StatusItem::UidValidity, &[]),
+    ("UNSEEN", StatusItem::Unseen, &[]),
+    ("DELETED", StatusItem::Deleted, &[Capability::Imap4Rev2, Capability::QuotaResMessage]),
+    ("DELETED-STORAGE", StatusItem::DeletedStorage, &[Capability::QuotaResStorage]),
+    ("SIZE", StatusItem::Size, &[Capability::StatusSize]),
+    ("HIGHESTMODSEQ", StatusItem::HighestModSeq, &[Capability::CondStore]),
+    ("MAILBOXID", StatusItem::MailboxId, &[Capability::ObjectId]),
+    ("APPENDLIMIT", StatusItem::AppendLimit, &[Capability::AppendLimit]),
 ];
 
 impl StatusItem {
@@ -67,9 +70,11 @@ pub(super) fn items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
     cursor.some_list(64, |cursor| {
         let name = cursor.name()?;
         let found = ITEMS.iter().find(|(known, _, _)| known.eq_ignore_ascii_case(name));
-        let (_, item, capability) = found.ok_or(Refusal::bad("Unknown STATUS item"))?;
-        if let Some(capability) = capability {
-            cursor.need(*capability)?;
+        let (_, item, any) = found.ok_or(Refusal::bad("Unknown STATUS item"))?;
+        if let [.., last] = any
+            && !any.iter().any(|capability| cursor.need(*capability).is_ok())
+        {
+            cursor.need(*last)?;
         }
         cursor.condstore |= *item == StatusItem::HighestModSeq;
         if !items.contains(item) {

@@ -1,6 +1,6 @@
 //! Status and response codes (RFC 9051 §7.1, RFC 5530).
 
-use super::text::push_number;
+use super::text::{push_number, push_quoted};
 use crate::set::NumberSet;
 use bytes::BytesMut;
 
@@ -53,6 +53,8 @@ pub enum Code<'a> {
     HasChildren,
     /// RFC 7162 §3.1.2.1
     HighestModSeq(u64),
+    /// RFC 9585: the tag, how far it is, and of how much.
+    InProgress(&'a str, u32, Option<u32>),
     InUse,
     Limit,
     /// MAILBOXID (RFC 8474 §4.1)
@@ -104,6 +106,7 @@ impl Code<'_> {
             Self::ExpungeIssued => "EXPUNGEISSUED",
             Self::HasChildren => "HASCHILDREN",
             Self::HighestModSeq(_) => "HIGHESTMODSEQ",
+            Self::InProgress(..) => "INPROGRESS",
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
             Self::MailboxId(_) => "MAILBOXID",
@@ -139,6 +142,18 @@ impl Code<'_> {
             Self::HighestModSeq(modseq) => {
                 out.extend_from_slice(b" ");
                 push_number(out, *modseq);
+            }
+            Self::InProgress(tag, done, goal) => {
+                out.extend_from_slice(b" (");
+                push_quoted(out, tag.as_bytes());
+                out.extend_from_slice(b" ");
+                push_number(out, u64::from(*done));
+                out.extend_from_slice(b" ");
+                match goal {
+                    Some(goal) => push_number(out, u64::from(*goal)),
+                    None => out.extend_from_slice(b"NIL"),
+                }
+                out.extend_from_slice(b")");
             }
             Self::MailboxId(id) => {
                 out.extend_from_slice(b" (");

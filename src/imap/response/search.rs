@@ -2,7 +2,7 @@
 
 use super::Writer;
 use super::text::{push_number, push_quoted};
-use crate::command::Search;
+use crate::command::{PartialRange, Search};
 use crate::set::NumberSet;
 
 impl Writer<'_> {
@@ -40,9 +40,7 @@ impl Writer<'_> {
 
     fn esearch(&mut self, tag: &str, search: &Search, found: &NumberSet, modseq: Option<u64>) {
         let returns = search.returns.unwrap_or_default();
-        self.out.extend_from_slice(b"* ESEARCH (TAG ");
-        push_quoted(self.out, tag.as_bytes());
-        self.out.extend_from_slice(if search.uid { b") UID" } else { b")" });
+        self.esearch_head(tag, search.uid);
         // "If the SEARCH results in no matches, the server MUST NOT include the MIN [MAX, ALL] result
         // option in the ESEARCH response; however, it still MUST send the ESEARCH response."
         if let (true, Some(first)) = (returns.min, found.first()) {
@@ -55,6 +53,9 @@ impl Writer<'_> {
             self.out.extend_from_slice(b" ALL ");
             found.write(self.out);
         }
+        if let Some(partial) = returns.partial {
+            self.partial(partial, |writer| partial.clip(found).write(writer.out));
+        }
         if returns.count {
             self.item(" COUNT ", found.len());
         }
@@ -64,7 +65,24 @@ impl Writer<'_> {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    fn item(&mut self, name: &str, value: u64) {
+    pub(super) fn esearch_head(&mut self, tag: &str, uid: bool) {
+        self.out.extend_from_slice(b"* ESEARCH (TAG ");
+        push_quoted(self.out, tag.as_bytes());
+        self.out.extend_from_slice(if uid { b") UID" } else { b")" });
+    }
+
+    /// ` PARTIAL (-1:-100 set)`; where `write` writes nothing it is NIL.
+    pub(super) fn partial(&mut self, range: PartialRange, write: impl FnOnce(&mut Self)) {
+        let minus = if range.from_end { "-" } else { "" };
+        let head = format!(" PARTIAL ({minus}{}:{minus}{} ", range.first, range.last);
+        self.out.extend_from_slice(head.as_bytes());
+        let before = self.out.len();
+        write(self);
+        let nothing = self.out.len() == before;
+        self.out.extend_from_slice(if nothing { b"NIL)" } else { b")" });
+    }
+
+    pub(super) fn item(&mut self, name: &str, value: u64) {
         self.out.extend_from_slice(name.as_bytes());
         push_number(self.out, value);
     }

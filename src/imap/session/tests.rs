@@ -6,9 +6,11 @@
 
 use super::*;
 use crate::command::{COMMANDS, FetchItem, SpecialUse};
-use crate::response::{Attribute, ListEntry, NamespaceEntry, StatusData, StatusValue};
+use crate::response::{
+    Attribute, ListEntry, NamespaceEntry, QuotaResource, StatusData, StatusValue, ThreadNode,
+};
 use crate::set::NumberSet;
-use crate::{Capabilities, Search, StatusItem};
+use crate::{Capabilities, Search, StatusItem, Thread, ThreadAlgorithm};
 use chrono::DateTime;
 use proptest::prelude::*;
 use types::Flags;
@@ -127,6 +129,20 @@ impl Client {
                 fetch.items.iter().for_each(|item| fetch_item(&mut line, item));
                 line.end();
             }
+            Command::Sort(sort) => {
+                let modseq = sort.search.modseq.then_some(1236);
+                writer.sort(&tag, sort, &[5, 3, 4, 1, 2, 10, 11, 12], modseq);
+            }
+            Command::Thread(thread) => answer_thread(&mut writer, thread),
+            Command::GetQuota(root) => writer.quota(root, &[STORAGE]),
+            Command::SetQuota { root, .. } => {
+                writer
+                    .quota(root, &[STORAGE, QuotaResource { name: "MESSAGE", usage: 4, limit: 9 }]);
+            }
+            Command::GetQuotaRoot(mailbox) => {
+                writer.quota_root(mailbox, &["", "#user/alice"]);
+                writer.quota("", &[STORAGE]);
+            }
             Command::Search(search) => answer_search(&mut writer, &tag, search),
             Command::List(list) if list.root_only => writer
                 .list(&ListEntry { attributes: &[Attribute::NoSelect], ..ListEntry::default() }),
@@ -235,6 +251,49 @@ fn verdict(secret: &Secret) -> AuthVerdict {
         text if text.ends_with(b"later") => AuthVerdict::Unavailable,
         _ => AuthVerdict::Rejected,
     }
+}
+
+const STORAGE: QuotaResource<'_> = QuotaResource { name: "STORAGE", usage: 10, limit: 512 };
+
+/// The trees of the examples in RFC 5256 §4 and one more.
+fn answer_thread(writer: &mut Writer<'_>, thread: &Thread) {
+    let node = |number, children: &[usize]| ThreadNode { number, children: children.to_vec() };
+    match thread.algorithm {
+        ThreadAlgorithm::OrderedSubject => {
+            writer.threads(&[node(0, &[1, 2]), node(3, &[]), node(5, &[])], &[0]);
+        }
+        ThreadAlgorithm::References => {
+            let nodes = [
+                node(2, &[]),
+                node(3, &[2]),
+                node(6, &[3, 5]),
+                node(4, &[4]),
+                node(23, &[]),
+                node(44, &[6]),
+                node(7, &[7]),
+                node(96, &[]),
+            ];
+            writer.threads(&nodes, &[0, 1]);
+        }
+    }
+}
+
+#[test]
+fn deep_threads_cost_no_stack() {
+    let mut nodes: Vec<_> =
+        (1..=200_000).map(|n| ThreadNode { number: n, children: vec![n as usize] }).collect();
+    nodes.push(ThreadNode { number: 200_001, children: Vec::new() });
+    // A tree as deep that branches everywhere.
+    for at in 0..100_000 {
+        let leaf = nodes.len();
+        nodes.push(ThreadNode { number: 1, children: Vec::new() });
+        nodes[at].children.push(leaf);
+    }
+    let mut out = BytesMut::new();
+    Writer::new(&mut out, Style::default()).threads(&nodes, &[0]);
+    let count = |byte| out.iter().filter(|b| **b == byte).count();
+    assert_eq!(count(b'('), 200_001);
+    assert_eq!(count(b'('), count(b')'));
 }
 
 fn answer_search(writer: &mut Writer<'_>, tag: &str, search: &Search) {
@@ -410,6 +469,11 @@ fn arguments(name: &str) -> &'static str {
         "APPEND" => " INBOX {2+}\r\nx\n",
         "REPLACE" => " 1 INBOX {2+}\r\nx\n",
         "SEARCH" => " ALL",
+        "SORT" => " (DATE) UTF-8 ALL",
+        "THREAD" => " REFERENCES UTF-8 ALL",
+        "GETQUOTA" => " \"\"",
+        "GETQUOTAROOT" => " INBOX",
+        "SETQUOTA" => " \"\" (STORAGE 512)",
         "FETCH" => " 1 UID",
         "STORE" => " 1 FLAGS ()",
         "COPY" | "MOVE" => " 1 Work",
@@ -518,8 +582,12 @@ fn nothing_works_unannounced() {
         (MultiAppend, "APPEND INBOX {1+}\r\nx {1+}\r\ny"),
         (Replace, "REPLACE 1 INBOX {1+}\r\nx"),
         (Replace, "UID REPLACE 1 INBOX {1+}\r\nx"),
+        (SortDisplay, "SORT (DISPLAYFROM) UTF-8 ALL"),
+        (ESort, "SORT RETURN (COUNT) (DATE) UTF-8 ALL"),
+        (Partial, "SEARCH RETURN (PARTIAL 1:2) ALL"),
+        (QuotaSet, "SETQUOTA \"\" ()"),
     ] {
-        let base = Capabilities::of(&[Imap4Rev1, ListExtended, LiteralPlus]);
+        let base = Capabilities::of(&[Imap4Rev1, ListExtended, LiteralPlus, Sort, ESearch, Quota]);
         for (capabilities, answer) in [(base, "t BAD"), (base.with(with), "t OK")] {
             let mut client = Client::new(Config { capabilities, ..config() }, true);
             client.send(b"l LOGIN fred secret\r\ns SELECT INBOX\r\n");

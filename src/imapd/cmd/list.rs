@@ -193,7 +193,7 @@ fn values<'a>(mailbox: &'a Mailbox, items: &[StatusItem]) -> Vec<StatusValue<'a>
         StatusItem::Size => mailbox.size,
         StatusItem::HighestModSeq => mailbox.highest_modseq.0,
         // Not announced, so not asked.
-        StatusItem::MailboxId | StatusItem::AppendLimit => 0,
+        StatusItem::MailboxId | StatusItem::AppendLimit | StatusItem::DeletedStorage => 0,
     };
     items.iter().map(|item| StatusValue { item: *item, value: value(item).into() }).collect()
 }

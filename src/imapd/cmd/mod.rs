@@ -44,6 +44,11 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         Command::Copy(transfer) => transfer::copy(client, &transfer).await,
         Command::Move(transfer) => transfer::move_(client, &transfer).await,
         // Not announced, so it does not come.
-        Command::Unauthenticate => Ok(Answer::bad("Not possible here")),
+        Command::Unauthenticate
+        | Command::Sort(_)
+        | Command::Thread(_)
+        | Command::GetQuota(_)
+        | Command::GetQuotaRoot(_)
+        | Command::SetQuota { .. } => Ok(Answer::bad("Not possible here")),
     }
 }
