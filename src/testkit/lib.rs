@@ -11,6 +11,7 @@
 
 mod cluster;
 pub mod consistency;
+pub mod dns;
 mod imap;
 mod node;
 mod pgbouncer;

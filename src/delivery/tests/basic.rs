@@ -152,3 +152,26 @@ async fn parameters_go_along() {
     assert_eq!(commands[0], format!("MAIL FROM:<from@me.test> SIZE={size} RET=HDRS ENVID=id+2B1"));
     assert_eq!(commands[1], "RCPT TO:<x@a.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;first@a.test");
 }
+
+/// The whole way: names from a DNS server, hosts at addresses of their own.
+#[tokio::test]
+async fn through_real_dns() {
+    let sink = sink().await;
+    let dns = testkit::dns::Dns::mail_domains(|domain| {
+        domain.ends_with(".test").then_some(std::net::Ipv4Addr::LOCALHOST)
+    });
+    let dns = dns.await.unwrap();
+    let servers = vec![resolve::ServerAddress(dns.address())];
+    let settings = resolve::ResolveConfig { servers, ..resolve::ResolveConfig::default() };
+    let resolver = Arc::new(resolve::Hickory::new(&settings).unwrap());
+    let config = DeliveryConfig { port: sink.address().port(), ..config() };
+    let delivery = Delivery::new(config, resolver).unwrap();
+    let route = Arc::new(Route::default());
+    let plan = delivery.plan("a.test", &route).await.unwrap();
+    assert_eq!(plan.site().as_str(), "mx.a.test");
+    let mut courier = delivery.courier(&plan, None);
+    let report = courier.carry(&mailing("1", &["x@a.test"]), &Watcher::default()).await;
+    assert_eq!(fates(&report), [Delivered]);
+    assert_eq!(report.outcomes[0].host.as_deref(), Some("mx.a.test"));
+    assert_eq!(delivery.plan("a.nowhere", &route).await.unwrap_err().fate, Failed);
+}
