@@ -6,6 +6,7 @@
 mod bench;
 mod dependency_rules;
 mod licences;
+mod nodes;
 mod parts;
 mod schema;
 mod store_suite;

@@ -52,7 +52,7 @@ impl Cluster {
         };
         let database = postgres.database().await?;
         let (s3, redis) = (S3::start()?, Redis::start().await?);
-        let mut config = NodeConfig::new(&database.url());
+        let mut config = NodeConfig::new(&database.url())?;
         config.set("blob", s3.toml());
         config.set("coordinator.kind", "redis");
         config.set("coordinator.url", redis.url());

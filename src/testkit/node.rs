@@ -8,6 +8,7 @@ use std::io::{BufRead, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -41,9 +42,11 @@ pub struct Ready {
 pub struct NodeConfig(pub toml::Table);
 
 impl NodeConfig {
-    /// Every listener on a port of its own on 127.0.0.1, a PostgreSQL, nothing else yet.
-    #[must_use]
-    pub fn new(postgres_url: &str) -> Self {
+    /// Every listener on a port of its own on 127.0.0.1, a certificate, a PostgreSQL; nothing else yet.
+    ///
+    /// # Errors
+    /// When no certificate can be made.
+    pub fn new(postgres_url: &str) -> Result<Self> {
         let mut config = Self(toml::toml! {
             cluster = "test"
             hostname = "mx.test"
@@ -51,11 +54,12 @@ impl NodeConfig {
             kind = "local"
         });
         config.set("postgres.url", postgres_url);
+        config.set("tls.certificates", vec![certificate()?]);
         let ports = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "http"];
         for listener in ports {
             config.set(&format!("listen.{listener}.addresses"), vec!["127.0.0.1:0"]);
         }
-        config
+        Ok(config)
     }
 
     /// Sets one value by its dotted path.
@@ -80,6 +84,22 @@ impl NodeConfig {
         self.set(path, value);
         self
     }
+}
+
+/// One of `tls.certificates`: made once per process, for `mx.test` and `localhost`.
+fn certificate() -> Result<toml::Table> {
+    static MADE: OnceLock<Result<(TempDir, net::CertificateFiles), String>> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let folder = folder().map_err(|error| error.to_string())?;
+        let names = ["mx.test".to_owned(), "localhost".to_owned()];
+        let files = net::self_signed(folder.path(), &names).map_err(|error| error.to_string())?;
+        Ok((folder, files))
+    });
+    let (_, files) = made.as_ref().map_err(|error| anyhow::anyhow!("a certificate: {error}"))?;
+    let path = |path: &Path| toml::Value::from(path.display().to_string());
+    Ok([("certificate".to_owned(), path(&files.certificate)), ("key".to_owned(), path(&files.key))]
+        .into_iter()
+        .collect())
 }
 
 /// A running node.
