@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 /// A DNS server: `192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::53]:53`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -32,6 +33,8 @@ pub struct ResolveConfig {
     pub servers: Vec<ServerAddress>,
     /// Whether answers are validated here. Without it no TLSA record counts.
     pub dnssec: bool,
+    /// Keys to trust instead of the root's, as DNSKEY lines of a zone file.
+    pub trust_anchor: Option<PathBuf>,
     /// Whether AAAA records are asked for.
     pub ipv6: bool,
     /// Wait for one answer of one server.
@@ -45,6 +48,7 @@ impl Default for ResolveConfig {
         Self {
             servers: Vec::new(),
             dnssec: false,
+            trust_anchor: None,
             ipv6: true,
             timeout_ms: 5_000,
             cache_entries: 16_384,

@@ -8,10 +8,11 @@ use hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::dnssec::Proof;
+use hickory_resolver::proto::dnssec::{Proof, TrustAnchors};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest that "there is no such thing" is believed: somebody may just be setting a domain up.
@@ -44,6 +45,11 @@ impl Hickory {
             TokioResolver::builder_with_config(servers, TokioRuntimeProvider::default())
         };
         options(builder.options_mut(), config);
+        if let Some(path) = config.trust_anchor.as_ref().filter(|_| config.dnssec) {
+            let anchors = TrustAnchors::from_file(path);
+            let anchors = anchors.map_err(|error| format!("{}: {error}", path.display()))?;
+            builder = builder.with_trust_anchor(Arc::new(anchors));
+        }
         let resolver = builder.build().map_err(failed)?;
         Ok(Self { resolver, dnssec: config.dnssec, ipv6: config.ipv6 })
     }
@@ -213,5 +219,7 @@ fn absent(code: ResponseCode) -> ResolveError {
     }
 }
 
+#[cfg(test)]
+mod signed_tests;
 #[cfg(test)]
 mod tests;
