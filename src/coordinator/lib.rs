@@ -4,8 +4,10 @@
 //! and nothing else. [`Local`] serves one process, [`Redis`] a cluster.
 
 mod inbox;
+pub mod limits;
 mod local;
 mod redis;
+pub mod work;
 
 pub use inbox::{Inbox, Received};
 pub use local::Local;

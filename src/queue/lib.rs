@@ -1,52 +1,45 @@
-//! When a recipient that could not be delivered is tried again: the schedule alone, pure.
+//! When, where and by whom queued mail is sent: the rules.
 //!
-//! Waits double from attempt to attempt up to a cap, and are spread by a quarter either way so that what
-//! failed together does not come back together. Randomness and time belong to the caller.
+//! PostgreSQL's rows are the queue; the coordinator's bells and tokens only say where to look; nodes come and go.
+//! [`Engine`] is one node's part in that. It does no I/O and has no clock: [events](Event) and times go in,
+//! [things to do](Do) come out, and the seeded simulation beside it drives several of them through everything
+//! that can go wrong. [`worker`] is the same engine over sockets.
+//!
+//! # What holds
+//!
+//! * **Nothing accepted is lost.** A recipient's row stays until its end is known.
+//! * **A remote 250 is a fact** and is written whoever owns the row by then. Failures and reschedules count only
+//!   from the owner of that very attempt ([`Fence`]).
+//! * **A duplicate needs a kill, a pause or a cut** between the final dot and the commit (RFC 1047).
+//!   [`Lease::may_finish`] is asked right before the dot; [`Peers`] lets nobody take over from a node that it has
+//!   not itself watched, with PostgreSQL at hand, for a whole lease without a renewal.
+//! * **No wedge.** What is due is found by its bell, or else by the sweep. A token, a row, a permit of a node
+//!   that is gone becomes free by itself.
+//! * Limits hold but for one lease after the coordinator forgot everything.
+//!
+//! # How a worker uses it
+//!
+//! ```text
+//! token ──▶ prepare (hosts, permits) ──▶ claim a batch ──▶ carry, each result recorded at once ─┐
+//!              ▲  not now: put off          none: give the token back, unless a bell rang       │
+//!              └────────────────────────────────────────────────────────────────────────────────┘
+//! ```
 
-use std::time::Duration;
+mod clock;
+mod engine;
+mod judge;
+mod lease;
+pub mod model;
+mod pace;
+mod peers;
+mod recorder;
+mod schedule;
 
-/// A schedule of waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schedule {
-    /// After the first failure.
-    pub first: Duration,
-    /// Never longer.
-    pub longest: Duration,
-}
-
-/// The account was locked, or a part of the system failed: usually over soon.
-pub const BUSY: Schedule =
-    Schedule { first: Duration::from_millis(500), longest: Duration::from_secs(30 * 60) };
-
-/// The account is over its quota: somebody has to delete something.
-pub const OVER_QUOTA: Schedule =
-    Schedule { first: Duration::from_secs(5 * 60), longest: Duration::from_secs(30 * 60) };
-
-impl Schedule {
-    /// The wait after so many earlier attempts; `random` lies between 0 and 1.
-    #[must_use]
-    pub fn wait(&self, attempts: u32, random: f64) -> Duration {
-        let doubled = self.first.saturating_mul(1 << attempts.min(24)).min(self.longest);
-        let spread = 0.75 + 0.5 * random.clamp(0.0, 1.0);
-        doubled.mul_f64(spread).min(self.longest)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_the_cap() {
-        let waits: Vec<f64> = (0..14).map(|n| BUSY.wait(n, 0.5).as_secs_f64()).collect();
-        assert_eq!(waits[..4], [0.5, 1.0, 2.0, 4.0]);
-        assert_eq!(waits[12..], [1_800.0, 1_800.0]);
-        assert_eq!(OVER_QUOTA.wait(u32::MAX, 1.0), Duration::from_secs(1_800));
-    }
-
-    #[test]
-    fn waits_are_spread_and_never_zero() {
-        assert_eq!(BUSY.wait(0, 0.0), Duration::from_millis(375));
-        assert_eq!(BUSY.wait(0, 1.0), Duration::from_millis(625));
-    }
-}
+pub use clock::Mono;
+pub use engine::{Away, Claim, Do, Due, Engine, EngineConfig, Event, ORPHAN_AGE, Prepared, RunId};
+pub use judge::{Again, Fate, Reports, RetryPolicy, Ruling, Standing, judge};
+pub use lease::{LEASE, Lease, RENEW_EVERY};
+pub use pace::{Pace, Signal};
+pub use peers::{Peers, Sighting};
+pub use recorder::Record;
+pub use schedule::{BUSY, OVER_QUOTA, REMOTE, Schedule};

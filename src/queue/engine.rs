@@ -1,0 +1,339 @@
+//! One node's part in the queue, without I/O and without a clock.
+//!
+//! [`Engine::handle`] takes what happened, [`Engine::poll`] says what to do. For every [`Do`] that asks for an
+//! answer there is an [`Event`] that must come, sooner or later, with success or [`Away`]; at most one of each
+//! kind is under way, except for those that carry a run's or a batch's number.
+
+mod bells;
+mod results;
+mod runs;
+mod watch;
+
+use crate::recorder::Recorder;
+use crate::{Fate, Lease, Mono, Peers, Record, RetryPolicy, Sighting, Standing};
+use bells::Bells;
+use coordinator::work::{Bell, Give, Given, Token, TokenId};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+use types::{Destination, Incarnation};
+pub use watch::ORPHAN_AGE;
+use watch::{Timers, Unsure};
+
+/// How a node sends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineConfig {
+    /// Destinations worked on at once.
+    pub slots: usize,
+    /// Recipients per claim.
+    pub batch: usize,
+    /// Most tokens of one destination in the cluster.
+    pub tokens: u32,
+    /// A run steps back after so long when others wait for its slot.
+    pub turn: Duration,
+    /// How often due work without a bell is looked for, by the cluster as a whole.
+    pub sweep_every: Duration,
+    /// The same while there is no coordinator, by each node.
+    pub sweep_alone_every: Duration,
+    /// How often the others' leases are looked at.
+    pub look_every: Duration,
+    /// How often tokens are asked for without being woken.
+    pub take_every: Duration,
+    /// A reschedule this soon gets a bell of its own; later ones are the sweep's.
+    pub near: Duration,
+    /// Work due for so long deserves one more token.
+    pub overdue: Duration,
+    /// When to try again, where no route says otherwise.
+    pub retry: RetryPolicy,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            slots: 64,
+            batch: 50,
+            tokens: 8,
+            turn: Duration::from_secs(5),
+            sweep_every: Duration::from_secs(5),
+            sweep_alone_every: Duration::from_secs(1),
+            look_every: Duration::from_secs(1),
+            take_every: Duration::from_secs(2),
+            near: Duration::from_secs(15 * 60),
+            overdue: Duration::from_secs(15),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// No answer: it may have happened or not. Nothing here depends on which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Away;
+
+/// One destination being worked on by this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub u64);
+
+/// A claimed recipient; `row` is whatever the deliverer needs of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim<R> {
+    /// Its row's number.
+    pub recipient: i64,
+    /// The claim's number, for the fence.
+    pub attempt: u32,
+    /// How it stands.
+    pub standing: Standing,
+    /// The rest.
+    pub row: R,
+}
+
+/// A destination with due work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Where.
+    pub destination: Destination,
+    /// For how long the oldest of it has been due.
+    pub overdue: Duration,
+}
+
+/// Whether mail can leave for a destination now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prepared {
+    /// Hosts are known and the limits allow it.
+    Ready,
+    /// A limit is reached, or the site is left alone for a while.
+    NotNow(Duration),
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event<R, N> {
+    /// Time passed ([`Engine::deadline`]).
+    Tick,
+    /// A renewal of the lease that was sent at this time was answered.
+    Renewed(Mono, Result<(), Away>),
+    /// Leases as a look that was sent at this time saw them.
+    Looked(Mono, Result<Vec<Sighting>, Away>),
+    /// What owners that are gone had is free now, for these destinations.
+    TookOver(Result<Vec<Destination>, Away>),
+    /// Due work, and where to go on next time.
+    Swept(Result<(Vec<Due>, Option<i64>), Away>),
+    /// This node queued mail.
+    Queued(Vec<Destination>),
+    /// There may be tokens.
+    Woken,
+    /// Tokens.
+    Taken(Result<Vec<Token>, Away>),
+    /// Bells were rung.
+    Rang(Result<(), Away>),
+    /// Signs of life were given.
+    Beaten,
+    /// A run may start or not.
+    Prepared(RunId, Prepared),
+    /// Claimed recipients, and the tenant to begin after next time.
+    Claimed(RunId, Result<(Vec<Claim<R>>, i32), Away>),
+    /// A recipient's fate, by the route's own policy if it has one.
+    Finished(i64, Fate, Option<RetryPolicy>, N),
+    /// A run's batch is done.
+    Ended(RunId),
+    /// A token was given.
+    Given(RunId, Result<Given, Away>),
+    /// Results were written.
+    Recorded(u64, Result<(), Away>),
+    /// What a look for rows without an attempt, sent at this time, freed.
+    Reconciled(Mono, Result<Vec<Destination>, Away>),
+    /// Everything this node owned is free.
+    LetGo(Result<(), Away>),
+    /// The node is going.
+    Drain,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Do<R, N> {
+    /// Renew the lease. [`Event::Renewed`].
+    Renew,
+    /// Look at all leases, and at owners without one. [`Event::Looked`].
+    Look,
+    /// Free what these have, if their leases still are as they were seen. [`Event::TookOver`].
+    TakeOver(Vec<Sighting>),
+    /// Find due work, going on from here. [`Event::Swept`].
+    Sweep(Option<i64>),
+    /// Take at most so many tokens. [`Event::Taken`].
+    Take(usize),
+    /// Give signs of life. [`Event::Beaten`].
+    Beat(Vec<Token>),
+    /// Ring. [`Event::Rang`].
+    Ring(Vec<(Destination, Bell)>),
+    /// Find the hosts and get leave. [`Event::Prepared`].
+    Prepare(RunId, Destination),
+    /// Claim at most so many of a destination, tenants after this one first. [`Event::Claimed`].
+    Claim(RunId, Destination, usize, i32),
+    /// Carry. [`Event::Finished`] for each, then [`Event::Ended`]. [`Lease::may_finish`] with this term.
+    Carry(RunId, u64, Vec<Claim<R>>),
+    /// The run is over: what [`Prepared::Ready`] held may go.
+    Dismiss(RunId),
+    /// End holding a token. [`Event::Given`].
+    Give(RunId, Token, Give),
+    /// Write results. [`Event::Recorded`].
+    Record(u64, Vec<Record<N>>),
+    /// Free what this node owns since [`ORPHAN_AGE`] without knowing it: not these. [`Event::Reconciled`].
+    Reconcile(Vec<i64>),
+    /// Free everything this node owns. [`Event::LetGo`].
+    LetGo,
+    /// Nothing is left to do, ever.
+    Drained,
+}
+
+/// One node's part.
+pub struct Engine<R, N> {
+    config: EngineConfig,
+    rng: SmallRng,
+    lease: Lease,
+    peers: Peers,
+    unsure: Unsure,
+    timers: Timers,
+    runs: BTreeMap<RunId, runs::Run>,
+    last_run: u64,
+    carried: HashMap<i64, results::Carried>,
+    recorder: Recorder<N>,
+    bells: Bells,
+    draining: Draining,
+    out: VecDeque<Do<R, N>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Draining {
+    No,
+    Asked,
+    LettingGo,
+    Done,
+}
+
+impl<R, N: Clone> Engine<R, N> {
+    /// A node that knows nothing yet. `seed`: its randomness.
+    #[must_use]
+    pub fn new(config: EngineConfig, seed: u64, now: Mono) -> Self {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let timers = Timers::new(&config, now, &mut rng);
+        Self {
+            config,
+            rng,
+            lease: Lease::default(),
+            peers: Peers::default(),
+            unsure: Unsure::default(),
+            timers,
+            runs: BTreeMap::new(),
+            last_run: 0,
+            carried: HashMap::new(),
+            recorder: Recorder::new(),
+            bells: Bells::default(),
+            draining: Draining::No,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Takes what happened.
+    pub fn handle(&mut self, now: Mono, event: Event<R, N>) {
+        match event {
+            Event::Tick => {}
+            Event::Renewed(sent, result) => self.renewed(sent, now, result),
+            Event::Looked(asked, result) => self.looked(asked, now, result),
+            Event::TookOver(result) => self.took_over(now, result),
+            Event::Swept(result) => self.swept(now, result),
+            Event::Queued(destinations) => self.queued(now, destinations),
+            Event::Woken => self.bells.woken = true,
+            Event::Taken(result) => self.taken(now, result),
+            Event::Rang(result) => self.rang(result),
+            Event::Beaten => self.timers.beat.done(),
+            Event::Prepared(run, prepared) => self.prepared(now, run, prepared),
+            Event::Claimed(run, result) => self.claimed(now, run, result),
+            Event::Finished(recipient, fate, policy, note) => {
+                self.finished(recipient, fate, policy, note);
+            }
+            Event::Ended(run) => self.ended(now, run),
+            Event::Given(run, result) => self.given(now, run, result),
+            Event::Recorded(batch, result) => {
+                self.noticed(now, result.is_err());
+                self.recorder.answered(batch, result.is_ok(), now);
+            }
+            Event::Reconciled(asked, result) => self.reconciled(asked, now, result),
+            Event::LetGo(result) => self.let_go(result),
+            Event::Drain => self.drain(),
+        }
+        self.go_on(now);
+    }
+
+    /// What to do next, if anything.
+    pub fn poll(&mut self) -> Option<Do<R, N>> {
+        self.out.pop_front()
+    }
+
+    /// When [`Event::Tick`] is wanted.
+    #[must_use]
+    pub fn deadline(&self) -> Mono {
+        let first = self.timers.deadline();
+        self.recorder.deadline().map_or(first, |at| at.min(first))
+    }
+
+    /// This node's lease, for the check before a final dot.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    /// The nodes that were alive when last looked at.
+    #[must_use]
+    pub fn living(&self) -> &[Incarnation] {
+        self.peers.living()
+    }
+
+    /// How many destinations are being worked on.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Whatever may be done now because of what happened or because it is time.
+    fn go_on(&mut self, now: Mono) {
+        if self.draining == Draining::Done {
+            return;
+        }
+        self.keep_watch(now);
+        self.ring();
+        while let Some((id, batch)) = self.recorder.next(now) {
+            self.out.push_back(Do::Record(id, batch));
+        }
+        self.finish_drain();
+    }
+
+    fn drain(&mut self) {
+        if self.draining == Draining::No {
+            self.draining = Draining::Asked;
+        }
+    }
+
+    fn finish_drain(&mut self) {
+        let idle =
+            self.runs.is_empty() && self.recorder.is_empty() && !self.timers.take.is_under_way();
+        if self.draining == Draining::Asked && idle {
+            self.draining = Draining::LettingGo;
+            self.out.push_back(Do::LetGo);
+        }
+    }
+
+    /// Whether it succeeded or not: what could not be freed now is free when the lease ends.
+    fn let_go(&mut self, _result: Result<(), Away>) {
+        self.draining = Draining::Done;
+        self.out.push_back(Do::Drained);
+    }
+
+    fn held(&self) -> Vec<Token> {
+        self.runs.values().filter_map(runs::Run::token).cloned().collect()
+    }
+
+    /// Whether there is a run for a token.
+    fn is_held(&self, id: TokenId) -> bool {
+        self.runs.values().any(|run| run.token().is_some_and(|token| token.id == id))
+    }
+}

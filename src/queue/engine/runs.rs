@@ -1,0 +1,184 @@
+//! A run: one destination that this node works on, from its token to the token's end.
+//!
+//! ```text
+//!   begin ──▶ Preparing ──ready──▶ Claiming ──some──▶ Carrying ──done──▶ Preparing, or Giving when its turn is over
+//!                 │ not now             │ none                              ▲
+//!                 └────────▶ Giving ◀───┘        Giving ──a bell rang──────┘        Giving ──▶ over
+//! ```
+
+use super::results::Carried;
+use super::{Away, Claim, Do, Draining, Engine, Prepared, RunId};
+use crate::Mono;
+use coordinator::work::{Give, Given, Token};
+use std::time::Duration;
+use types::Destination;
+
+/// Wait when PostgreSQL did not answer, or this node's lease does not run.
+const NOT_NOW: Duration = Duration::from_secs(2);
+/// Wait when a batch was not carried at all.
+const UNTOUCHED: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Preparing,
+    Claiming,
+    Carrying,
+    Giving,
+}
+
+/// One destination being worked on.
+#[derive(Debug)]
+pub(super) struct Run {
+    destination: Destination,
+    token: Option<Token>,
+    phase: Phase,
+    begun: Mono,
+    after_tenant: i32,
+    /// Of the lease, when the last claim was sent.
+    term: u64,
+    /// Something of the last batch was tried.
+    tried: bool,
+}
+
+impl Run {
+    pub(super) fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    pub(super) fn tried(&mut self) {
+        self.tried = true;
+    }
+}
+
+impl<R, N: Clone> Engine<R, N> {
+    /// Begins with a token.
+    pub(super) fn begin(&mut self, now: Mono, token: Token) {
+        self.start(now, token.destination.clone(), Some(token));
+    }
+
+    /// Begins without one. `more`: even if there is a run for it already.
+    pub(super) fn begin_alone(&mut self, now: Mono, destination: Destination, more: bool) {
+        let running = self.runs.values().filter(|run| run.destination == destination).count();
+        let most = if more { self.config.tokens as usize } else { 1 };
+        let free = self.runs.len() < self.config.slots && self.draining == Draining::No;
+        if free && running < most && self.lease.is_fresh(now) {
+            self.start(now, destination, None);
+        }
+    }
+
+    fn start(&mut self, now: Mono, destination: Destination, token: Option<Token>) {
+        self.last_run += 1;
+        let id = RunId(self.last_run);
+        let phase = Phase::Preparing;
+        let (begun, after_tenant, term, tried) = (now, 0, 0, false);
+        let run = Run { destination, token, phase, begun, after_tenant, term, tried };
+        self.runs.insert(id, run);
+        self.prepare(id, now);
+    }
+
+    fn prepare(&mut self, id: RunId, now: Mono) {
+        if self.draining != Draining::No {
+            return self.end(id, Give::Back);
+        }
+        if !self.lease.is_fresh(now) {
+            return self.end(id, Give::Later(NOT_NOW));
+        }
+        if let Some(run) = self.runs.get_mut(&id) {
+            run.phase = Phase::Preparing;
+            self.out.push_back(Do::Prepare(id, run.destination.clone()));
+        }
+    }
+
+    pub(super) fn prepared(&mut self, now: Mono, id: RunId, prepared: Prepared) {
+        let Some(run) = self.runs.get_mut(&id).filter(|run| run.phase == Phase::Preparing) else {
+            return;
+        };
+        match prepared {
+            _ if self.draining != Draining::No => self.end(id, Give::Back),
+            Prepared::NotNow(wait) => self.end(id, Give::Later(wait)),
+            Prepared::Ready if !self.lease.is_fresh(now) => self.end(id, Give::Later(NOT_NOW)),
+            Prepared::Ready => {
+                run.phase = Phase::Claiming;
+                run.term = self.lease.term();
+                let (destination, after) = (run.destination.clone(), run.after_tenant);
+                self.out.push_back(Do::Claim(id, destination, self.config.batch, after));
+            }
+        }
+    }
+
+    pub(super) fn claimed(
+        &mut self,
+        now: Mono,
+        id: RunId,
+        result: Result<(Vec<Claim<R>>, i32), Away>,
+    ) {
+        let Some(run) = self.runs.get_mut(&id).filter(|run| run.phase == Phase::Claiming) else {
+            return;
+        };
+        let Ok((claims, after)) = result else {
+            self.unsure(now);
+            return self.end(id, Give::Later(NOT_NOW));
+        };
+        if claims.is_empty() {
+            let generation = run.token.as_ref().map_or(0, |token| token.generation);
+            return self.end(id, Give::Done { generation });
+        }
+        run.phase = Phase::Carrying;
+        run.after_tenant = after;
+        run.tried = false;
+        if claims.len() >= self.config.batch && !self.bells.lost {
+            self.bells.ring(run.destination.clone(), true);
+        }
+        let term = run.term;
+        for claim in &claims {
+            self.carried.insert(claim.recipient, Carried::of(id, &run.destination, claim));
+        }
+        self.out.push_back(Do::Carry(id, term, claims));
+    }
+
+    pub(super) fn ended(&mut self, now: Mono, id: RunId) {
+        let Some(run) = self.runs.get(&id).filter(|run| run.phase == Phase::Carrying) else {
+            return;
+        };
+        let full_house = self.runs.len() >= self.config.slots;
+        let over = full_house && now.since(run.begun) >= self.config.turn;
+        let tried = run.tried;
+        self.abandon(id);
+        if !tried {
+            self.end(id, Give::Later(UNTOUCHED));
+        } else if over {
+            self.end(id, Give::Back);
+        } else {
+            self.prepare(id, now);
+        }
+    }
+
+    /// Gives the token, if there is one.
+    fn end(&mut self, id: RunId, how: Give) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        run.phase = Phase::Giving;
+        self.out.push_back(Do::Dismiss(id));
+        match &run.token {
+            Some(token) => self.out.push_back(Do::Give(id, token.clone(), how)),
+            None => {
+                self.runs.remove(&id);
+            }
+        }
+    }
+
+    pub(super) fn given(&mut self, now: Mono, id: RunId, result: Result<Given, Away>) {
+        let Some(run) = self.runs.get_mut(&id).filter(|run| run.phase == Phase::Giving) else {
+            return;
+        };
+        match (result, &mut run.token) {
+            (Ok(Given::Again { generation }), Some(token)) => {
+                token.generation = generation;
+                self.prepare(id, now);
+            }
+            // Without an answer it is idle from now on, and somebody's in a while.
+            _ => {
+                self.runs.remove(&id);
+            }
+        }
+    }
+}
