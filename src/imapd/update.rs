@@ -1,10 +1,11 @@
 //! Telling a client what changed in its mailbox (RFC 9051 §7.4, §7.5).
 
-use crate::answer::Stop;
+use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::selected::Selected;
-use imap::{Code, Session};
-use mail::{MailError, Pages, UidRow};
+use crate::sets::resolve;
+use imap::{Code, SequenceSet, Session};
+use mail::{MailError, Pages, UidRow, UidSet};
 use std::time::Duration;
 use tokio::time::Instant;
 use types::Flags;
@@ -45,6 +46,20 @@ impl Client {
             }
         }
         self.tell().await
+    }
+
+    /// The messages that a command's set means. A UID above all that the client was told of is one that it
+    /// learned elsewhere (APPENDUID or COPYUID on another connection): then it is worth a look.
+    ///
+    /// # Errors
+    /// BAD for a message number that does not exist; [`Stop::Gone`].
+    pub(crate) async fn meant(&mut self, set: &SequenceSet, uid: bool) -> Result<UidSet, Stop> {
+        if uid && set.largest_written() >= self.selected()?.view.uidnext() {
+            self.update_quietly(Look::Now).await?;
+        }
+        let selected = self.selected()?;
+        let found = resolve(&selected.view, &selected.saved, set, uid);
+        Ok(found.ok_or_else(|| Answer::bad("No such message"))?)
     }
 
     async fn tell(&mut self) -> Result<(), Stop> {

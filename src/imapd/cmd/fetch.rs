@@ -10,7 +10,6 @@ mod pieces;
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::selected::Selected;
-use crate::sets::resolve;
 use crate::update::{broken, tell_keywords};
 use crate::wire::Wire;
 use futures::{StreamExt, TryStreamExt};
@@ -76,10 +75,8 @@ struct Ready {
 
 pub(crate) async fn fetch(client: &mut Client, fetch: Fetch) -> Result<Answer, Stop> {
     let mail = client.shared.mail.clone();
+    let uids = client.meant(&fetch.set, fetch.uid).await?;
     let selected = client.selected()?;
-    let Some(uids) = resolve(&selected.view, &selected.saved, &fetch.set, fetch.uid) else {
-        return Ok(Answer::bad("No such message"));
-    };
     let plan = Plan::new(fetch.items, selected.view.access());
     let (wanted, mut told) = (uids.len(), Told::default());
     let mut pages = Pages::new(selected.view.target(), uids);

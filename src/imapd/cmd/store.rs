@@ -2,20 +2,16 @@
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
-use crate::sets::resolve;
 use crate::update::tell_keywords;
 use imap::{Code, Store, StoreAction};
 use mail::{Access, FlagChange, FlagOp, Stored};
 
 pub(crate) async fn store(client: &mut Client, store: &Store) -> Result<Answer, Stop> {
     let mail = client.shared.mail.clone();
-    let selected = client.selected()?;
-    if selected.view.access() == Access::ReadOnly {
+    if client.selected()?.view.access() == Access::ReadOnly {
         return Ok(Answer::no(Code::NoPerm, "The mailbox is selected read-only"));
     }
-    let Some(uids) = resolve(&selected.view, &selected.saved, &store.set, store.uid) else {
-        return Ok(Answer::bad("No such message"));
-    };
+    let uids = client.meant(&store.set, store.uid).await?;
     let change = FlagChange {
         op: match store.action {
             StoreAction::Replace => FlagOp::Set,

@@ -2,7 +2,6 @@
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
-use crate::sets::resolve;
 use crate::update::Look;
 use imap::{Code, NumberSet, SequenceSet, Status, Transfer};
 use mail::{Access, CopyUids, MailError, MailboxName, UidSet};
@@ -15,12 +14,14 @@ pub(crate) async fn expunge(
     uids: Option<&SequenceSet>,
 ) -> Result<Answer, Stop> {
     let mail = client.shared.mail.clone();
-    let selected = client.selected()?;
-    if selected.view.access() == Access::ReadOnly {
+    if client.selected()?.view.access() == Access::ReadOnly {
         return Ok(Answer::no(Code::NoPerm, READ_ONLY));
     }
-    let only = uids.and_then(|set| resolve(&selected.view, &selected.saved, set, true));
-    let result = mail.expunge(&selected.view, only.as_ref()).await;
+    let only = match uids {
+        Some(set) => Some(client.meant(set, true).await?),
+        None => None,
+    };
+    let result = mail.expunge(&client.selected()?.view, only.as_ref()).await;
     // Whatever was removed before an error is told all the same.
     client.update_quietly(Look::Now).await?;
     result?;
@@ -30,9 +31,8 @@ pub(crate) async fn expunge(
 /// The messages meant, and where they are to go.
 async fn plan(client: &mut Client, transfer: &Transfer) -> Result<(UidSet, MailboxId), Stop> {
     let mail = client.shared.mail.clone();
+    let uids = client.meant(&transfer.set, transfer.uid).await?;
     let selected = client.selected()?;
-    let uids = resolve(&selected.view, &selected.saved, &transfer.set, transfer.uid)
-        .ok_or_else(|| Answer::bad("No such message"))?;
     let name = MailboxName::parse(&transfer.mailbox).map_err(MailError::from)?;
     let target = mail.target(&selected.view, &name).await?;
     Ok((uids, target))
