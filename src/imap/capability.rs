@@ -98,6 +98,10 @@ pub enum Capability {
     QuotaSet,
     /// RFC 9585: [`crate::Code::InProgress`] while a long command runs.
     InProgress,
+    /// RFC 5464: annotations of mailboxes and of the server.
+    Metadata,
+    /// RFC 5464: annotations of the server only.
+    MetadataServer,
 }
 
 /// A capability's declaration.
@@ -159,11 +163,18 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::QuotaResMessage, "QUOTA=RES-MESSAGE", false, "RFC 9208"),
     spec(Capability::QuotaSet, "QUOTASET", false, "RFC 9208"),
     spec(Capability::InProgress, "INPROGRESS", false, "RFC 9585"),
+    spec(Capability::Metadata, "METADATA", false, "RFC 5464"),
+    spec(Capability::MetadataServer, "METADATA-SERVER", false, "RFC 5464"),
 ];
 
 /// What ENABLE turns on (RFC 5161).
-pub(crate) const ENABLED: &[Capability] =
-    &[Capability::Imap4Rev2, Capability::CondStore, Capability::QResync, Capability::Utf8Accept];
+pub(crate) const ENABLED: &[Capability] = &[
+    Capability::Imap4Rev2,
+    Capability::CondStore,
+    Capability::QResync,
+    Capability::Utf8Accept,
+    Capability::Metadata,
+];
 
 const fn spec(
     capability: Capability,

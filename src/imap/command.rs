@@ -9,6 +9,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod messages;
+mod metadata;
 mod partial;
 mod quota;
 mod resync;
@@ -21,6 +22,7 @@ pub use fetch::{BodySection, Fetch, FetchItem, Partial, SectionText};
 pub use list::{List, ListReturn, ListSelect};
 pub use mailbox::SpecialUse;
 pub use messages::{Store, StoreAction};
+pub use metadata::{Depth, GetMetadata, MetadataEntry};
 pub use partial::PartialRange;
 pub use resync::QResync;
 pub use search::{DateKind, DateOp, Returns, Search, SearchKey};
@@ -92,6 +94,7 @@ pub(crate) enum Verb {
     Examine,
     Expunge,
     Fetch,
+    GetMetadata,
     GetQuota,
     GetQuotaRoot,
     Id,
@@ -107,6 +110,7 @@ pub(crate) enum Verb {
     Replace,
     Search,
     Select,
+    SetMetadata,
     SetQuota,
     Sort,
     StartTls,
@@ -218,6 +222,15 @@ pub enum Command {
         /// Resources and their limits; others have none afterwards.
         limits: Vec<(String, u64)>,
     },
+    /// GETMETADATA (RFC 5464)
+    GetMetadata(GetMetadata),
+    /// SETMETADATA (RFC 5464): all or none.
+    SetMetadata {
+        /// Of which mailbox; empty: of the server.
+        mailbox: String,
+        /// Names in lower case, and values.
+        entries: Vec<MetadataEntry>,
+    },
     /// FETCH
     Fetch(Fetch),
     /// STORE
@@ -276,6 +289,9 @@ pub const COMMANDS: &[CommandSpec] = &[
         "RFC 4978 3",
         auth::compress,
     ),
+    // METADATA-SERVER alone brings them too, so the parser asks.
+    spec("GETMETADATA", Verb::GetMetadata, KNOWN, None, "RFC 5464 4.2", metadata::get_metadata),
+    spec("SETMETADATA", Verb::SetMetadata, KNOWN, None, "RFC 5464 4.3", metadata::set_metadata),
     spec(
         "GETQUOTA",
         Verb::GetQuota,

@@ -144,14 +144,17 @@ impl<'a> Cursor<'a> {
 
     /// Takes a word if it comes next, without regard to case and to what follows.
     pub(crate) fn take_word(&mut self, word: &str) -> bool {
-        let found = self
-            .rest
-            .get(..word.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
+        let found = self.comes(word);
         if found {
             self.rest = &self.rest[word.len()..];
         }
         found
+    }
+
+    /// Whether this comes next, without regard to case.
+    pub(crate) fn comes(&self, word: &str) -> bool {
+        let head = self.rest.get(..word.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     fn run(&mut self, legal: impl Fn(u8) -> bool) -> &'a str {
@@ -229,6 +232,14 @@ impl<'a> Cursor<'a> {
     /// `nstring`.
     pub(crate) fn nstring(&mut self) -> Parsed<Option<Cow<'a, [u8]>>> {
         if self.take_word("NIL") { Ok(None) } else { self.string().map(Some) }
+    }
+
+    /// `nstring / literal8`.
+    pub(crate) fn nstring8(&mut self) -> Parsed<Option<Cow<'a, [u8]>>> {
+        match self.peek() {
+            Some(b'~') => self.literal().map(|octets| Some(Cow::Borrowed(octets))),
+            _ => self.nstring(),
+        }
     }
 
     /// An astring as text.

@@ -23,10 +23,10 @@ mod utf7;
 
 pub use capability::{CAPABILITIES, Capabilities, Capability, CapabilitySpec};
 pub use command::{
-    Append, BodySection, COMMANDS, Command, CommandSpec, DateKind, DateOp, Fetch, FetchItem, List,
-    ListReturn, ListSelect, Partial, PartialRange, QResync, Replaced, Returns, Search, SearchKey,
-    SectionText, Sort, SortCriterion, SortKey, SpecialUse, State, StatusItem, Store, StoreAction,
-    Thread, ThreadAlgorithm, Transfer,
+    Append, BodySection, COMMANDS, Command, CommandSpec, DateKind, DateOp, Depth, Fetch, FetchItem,
+    GetMetadata, List, ListReturn, ListSelect, MetadataEntry, Partial, PartialRange, QResync,
+    Replaced, Returns, Search, SearchKey, SectionText, Sort, SortCriterion, SortKey, SpecialUse,
+    State, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Transfer,
 };
 pub use config::Config;
 pub use cursor::Refusal;

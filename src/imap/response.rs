@@ -7,6 +7,7 @@ mod code;
 mod envelope;
 mod fetch;
 mod mailbox;
+mod metadata;
 mod quota;
 mod search;
 mod sort;

@@ -59,6 +59,12 @@ pub enum Code<'a> {
     Limit,
     /// MAILBOXID (RFC 8474 §4.1)
     MailboxId(&'a str),
+    /// RFC 5464 §4.2.1: the size of the largest value left out.
+    MetadataLongEntries(u64),
+    /// RFC 5464 §4.3: the largest value that is taken.
+    MetadataMaxSize(u64),
+    /// RFC 5464 §4.3
+    MetadataTooMany,
     /// RFC 7162 §3.1.3: what was left alone.
     Modified(&'a NumberSet),
     NonExistent,
@@ -110,6 +116,9 @@ impl Code<'_> {
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
             Self::MailboxId(_) => "MAILBOXID",
+            Self::MetadataLongEntries(_) => "METADATA LONGENTRIES",
+            Self::MetadataMaxSize(_) => "METADATA MAXSIZE",
+            Self::MetadataTooMany => "METADATA TOOMANY",
             Self::Modified(_) => "MODIFIED",
             Self::NonExistent => "NONEXISTENT",
             Self::NoPerm => "NOPERM",
@@ -139,9 +148,11 @@ impl Code<'_> {
                 out.extend_from_slice(b" ");
                 push_number(out, u64::from(*number));
             }
-            Self::HighestModSeq(modseq) => {
+            Self::HighestModSeq(number)
+            | Self::MetadataLongEntries(number)
+            | Self::MetadataMaxSize(number) => {
                 out.extend_from_slice(b" ");
-                push_number(out, *modseq);
+                push_number(out, *number);
             }
             Self::InProgress(tag, done, goal) => {
                 out.extend_from_slice(b" (");

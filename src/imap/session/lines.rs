@@ -172,7 +172,9 @@ impl Session {
             return self.append_announced(literal);
         }
         let room = self.limit().saturating_sub(self.command.len()) as u64;
-        let refusal = if literal.binary {
+        // `value = nstring / literal8` (RFC 5464 §5)
+        let octets = self.spec.is_some_and(|spec| spec.verb == Verb::SetMetadata);
+        let refusal = if literal.binary && !octets {
             Some(Refusal::bad("literal8 does not go with this command"))
         } else if literal.size > room {
             Some(Refusal::no(Code::TooBig, "Literal too large"))

@@ -134,6 +134,22 @@ impl Client {
                 writer.sort(&tag, sort, &[5, 3, 4, 1, 2, 10, 11, 12], modseq);
             }
             Command::Thread(thread) => answer_thread(&mut writer, thread),
+            Command::GetMetadata(get) => {
+                let values: Vec<(&str, Option<&[u8]>)> = get
+                    .entries
+                    .iter()
+                    .map(|entry| (entry.as_str(), Some(b"My comment\r\nin two lines".as_slice())))
+                    .collect();
+                writer.metadata(&get.mailbox, &values);
+                if let Some(most) = get.max_size.filter(|most| *most < 24) {
+                    let code = Code::MetadataLongEntries(24.max(most));
+                    return self.session.finish(Status::Ok, Some(&code), "Some are longer");
+                }
+            }
+            Command::SetMetadata { mailbox, entries } if entries.len() > 2 => {
+                writer.metadata_changed(mailbox, &["/shared/comment", "/private/comment"]);
+                return self.session.finish(Status::No, Some(&Code::MetadataTooMany), "Full");
+            }
             Command::GetQuota(root) => writer.quota(root, &[STORAGE]),
             Command::SetQuota { root, .. } => {
                 writer
@@ -471,6 +487,8 @@ fn arguments(name: &str) -> &'static str {
         "SEARCH" => " ALL",
         "SORT" => " (DATE) UTF-8 ALL",
         "THREAD" => " REFERENCES UTF-8 ALL",
+        "GETMETADATA" => " INBOX /shared/comment",
+        "SETMETADATA" => " INBOX (/shared/comment NIL)",
         "GETQUOTA" => " \"\"",
         "GETQUOTAROOT" => " INBOX",
         "SETQUOTA" => " \"\" (STORAGE 512)",

@@ -47,6 +47,8 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         Command::Unauthenticate
         | Command::Sort(_)
         | Command::Thread(_)
+        | Command::GetMetadata(_)
+        | Command::SetMetadata { .. }
         | Command::GetQuota(_)
         | Command::GetQuotaRoot(_)
         | Command::SetQuota { .. } => Ok(Answer::bad("Not possible here")),
