@@ -187,6 +187,7 @@ fn plain(text: &str) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn start(mechanism: Mechanism, initial: Option<&[u8]>) -> (Exchange, Step) {
         Exchange::start(mechanism, initial, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into())
@@ -278,6 +279,55 @@ mod tests {
             "n,,n=us=er,r=x",
         ] {
             assert_eq!(run(bad, ""), Failure::Malformed, "{bad}");
+        }
+    }
+
+    fn any_message() -> impl Strategy<Value = Vec<u8>> {
+        let words = prop::sample::select(vec![
+            "n,,",
+            "y,,",
+            "p=x,,",
+            "n=user",
+            "n=us=2Cer",
+            "=3D",
+            "r=abc",
+            ",",
+            "\0",
+            "a=user,",
+            "c=biws,",
+            "c=eSws,",
+            "r=abcN",
+            ",p=AAAA",
+            "p=",
+            "\u{e4}",
+            "user",
+            "pw",
+        ]);
+        let sensible =
+            prop::collection::vec(words, 0..8).prop_map(|words| words.concat().into_bytes());
+        prop_oneof![sensible, prop::collection::vec(any::<u8>(), 0..80)]
+    }
+
+    proptest! {
+        /// Whatever comes, an exchange ends; only the right secret opens.
+        #[test]
+        fn any_octets_are_survived(
+            mechanism in prop::sample::select(vec![Mechanism::Plain, Mechanism::Login, Mechanism::ScramSha256]),
+            messages in prop::collection::vec(any_message(), 1..6),
+        ) {
+            let (mut exchange, mut step) = Exchange::start(mechanism, None, "N".into());
+            for message in &messages {
+                if let Step::Verifier { .. } = step {
+                    step = exchange.provide(Verifier::fake(&[7; 32], "user", 4096));
+                }
+                let let_in = matches!(step, Step::Success { .. });
+                prop_assert!(!let_in);
+                let over = matches!(step, Step::Failed(_) | Step::Password { .. });
+                step = exchange.respond(message);
+                if over {
+                    prop_assert_eq!(&step, &Step::Failed(Failure::Malformed));
+                }
+            }
         }
     }
 }

@@ -47,16 +47,16 @@ impl EmailAddress {
         if local.is_empty() || domain.is_empty() {
             return Err(AddressError::Shape);
         }
-        if local.len() > 64 {
+        // Lower-casing can lengthen a text; what is kept has to be an address again.
+        let lower = local.to_lowercase();
+        if local.len().max(lower.len()) > 64 {
             return Err(AddressError::Length);
         }
         if local.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>')) {
             return Err(AddressError::Character);
         }
         let domain = normalise_domain(domain)?;
-        let local = local.to_lowercase();
-        let at = local.len();
-        Ok(Self { text: format!("{local}@{domain}"), at })
+        Ok(Self { text: format!("{lower}@{domain}"), at: lower.len() })
     }
 
     /// The part before the `@`.
@@ -143,6 +143,21 @@ mod tests {
     fn refuses_nonsense() {
         for text in ["", "a", "@b", "a@", "a b@c", "a@b..c", "a\u{0}@b.c", "a@-b.c"] {
             assert!(EmailAddress::parse(text).is_err(), "{text:?}");
+        }
+        assert!(EmailAddress::parse(&format!("{}@b.c", "\u{130}".repeat(32))).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_survived_and_normal_is_stable(text in "[a-zA-Z+.@äÄß\\u{130}\\u{0}\"<> -]{0,40}|.{0,80}") {
+            if let Ok(address) = EmailAddress::parse(&text) {
+                let again = EmailAddress::parse(address.as_str());
+                proptest::prop_assert_eq!(again.as_ref(), Ok(&address));
+                let parts = format!("{}@{}", address.local_part(), address.domain());
+                proptest::prop_assert_eq!(parts.as_str(), address.as_str());
+                let base = address.without_detail();
+                proptest::prop_assert!(base.is_none_or(|base| base.domain() == address.domain()));
+            }
         }
     }
 }
