@@ -3,6 +3,7 @@
 use crate::content::Content;
 use crate::outcome::{Outcome, Signal};
 use smtp::client::Envelope;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A message for one destination.
@@ -26,6 +27,17 @@ pub trait Watch: Send + Sync {
     fn known(&self, recipient: usize, outcome: &Outcome);
 }
 
+/// A host that did not do, before the one that decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Try {
+    /// Its name.
+    pub host: String,
+    /// Where it was tried; `None`: its address was not found.
+    pub address: Option<SocketAddr>,
+    /// What was wrong, in one line.
+    pub text: String,
+}
+
 /// How an attempt went.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -33,6 +45,8 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// What it says about the destination.
     pub signal: Signal,
+    /// Hosts that did not do, in order; bounded by the addresses tried.
+    pub tries: Vec<Try>,
     /// Connections made for it; 0 when an earlier one served.
     pub connections: u32,
 }

@@ -15,6 +15,7 @@
 //! * An address is connected to only if it is outside this machine, unless an operator named it.
 
 mod attempt;
+mod avoid;
 mod config;
 mod connection;
 mod content;
@@ -29,11 +30,12 @@ mod tls;
 pub use config::{DeliveryConfig, Source};
 pub use content::{Content, ContentError, Held};
 pub use courier::{Courier, Permit};
-pub use job::{Mailing, Report, Watch};
+pub use job::{Mailing, Report, Try, Watch};
 pub use outcome::{Fate, Outcome, Signal};
 pub use plan::{Hop, Plan, Route, TlsPolicy};
 pub use tls::TlsSeen;
 
+use avoid::Avoid;
 use idle::Idle;
 use resolve::Resolve;
 use std::sync::Arc;
@@ -51,6 +53,7 @@ pub(crate) struct Inner {
     resolver: Arc<dyn Resolve>,
     tls: TlsConfigs,
     idle: Idle,
+    avoid: Avoid,
     /// Few messages are converted at the same time: each is in memory twice.
     converting: Arc<Semaphore>,
 }
@@ -67,7 +70,16 @@ impl Delivery {
         let tls = TlsConfigs::new(config.ca_file.as_deref())?;
         let idle = Idle::new(config.idle_connections, config.idle_ms);
         let converting = Arc::new(Semaphore::new(CONVERSIONS));
-        Ok(Self { inner: Arc::new(Inner { config, resolver, tls, idle, converting }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                resolver,
+                tls,
+                idle,
+                avoid: Avoid::default(),
+                converting,
+            }),
+        })
     }
 
     /// A courier with a connection that waits for more mail to this plan's site, if there is one.

@@ -32,6 +32,8 @@ pub(super) struct Security {
 pub(super) struct Hosts {
     hosts: VecDeque<Exchange>,
     addresses: VecDeque<Target>,
+    /// Addresses that did not answer lately: when all hosts have been gone through.
+    later: VecDeque<Target>,
     port: u16,
     left: usize,
     last: Option<(String, Option<SocketAddr>)>,
@@ -42,10 +44,16 @@ impl Hosts {
         Self {
             hosts: plan.order(rand::random()).into(),
             addresses: VecDeque::new(),
+            later: VecDeque::new(),
             port: plan.port(config),
             left: config.max_addresses,
             last: None,
         }
+    }
+
+    /// Who is being tried.
+    pub(super) fn at(&mut self, host: &str, address: Option<SocketAddr>) {
+        self.last = Some((host.to_owned(), address));
     }
 
     pub(super) fn last_host(&self) -> Option<String> {
@@ -66,8 +74,8 @@ impl Attempt<'_> {
         if self.hosts.left == 0 || Instant::now() >= self.limit {
             return State::Settled;
         }
-        let Some(exchange) = self.hosts.hosts.pop_front() else { return State::Settled };
-        self.hosts.last = Some((exchange.host.clone(), None));
+        let Some(exchange) = self.hosts.hosts.pop_front() else { return self.later() };
+        self.hosts.at(&exchange.host, None);
         let found = self.inner.resolver.addresses(&exchange.host, self.hosts.port).await;
         let prepared = match found {
             Ok(found) => self.prepare(&exchange.host, found).await,
@@ -75,7 +83,11 @@ impl Attempt<'_> {
         };
         match prepared {
             Ok(targets) => {
-                self.hosts.addresses = targets;
+                let avoided = |target: &Target| self.inner.avoid.has(target.address);
+                let (later, now): (Vec<Target>, Vec<Target>) =
+                    targets.into_iter().partition(avoided);
+                self.hosts.later.extend(later);
+                self.hosts.addresses = now.into();
                 State::NextAddress
             }
             Err(meaning) => {
@@ -83,6 +95,15 @@ impl Attempt<'_> {
                 State::NextHost
             }
         }
+    }
+
+    /// No host is left but those that did not answer lately.
+    fn later(&mut self) -> State {
+        if self.hosts.later.is_empty() {
+            return State::Settled;
+        }
+        self.hosts.addresses = std::mem::take(&mut self.hosts.later);
+        State::NextAddress
     }
 
     async fn prepare(&self, host: &str, found: Addresses) -> Result<VecDeque<Target>, Meaning> {
@@ -143,7 +164,7 @@ impl Attempt<'_> {
             return State::Settled;
         }
         self.hosts.left -= 1;
-        self.hosts.last = Some((target.host.clone(), Some(target.address)));
+        self.hosts.at(&target.host, Some(target.address));
         State::Connect(target)
     }
 

@@ -18,7 +18,7 @@ mod transaction;
 use crate::Inner;
 use crate::connection::Connection;
 use crate::content::{Content, ContentError, Converted, Cursor, Needs};
-use crate::job::{Mailing, Report, Watch};
+use crate::job::{Mailing, Report, Try, Watch};
 use crate::outcome::{self, Fate, Meaning, Next, Outcome, Signal};
 use crate::plan::Plan;
 use bytes::Bytes;
@@ -48,6 +48,9 @@ enum State {
     Settled,
 }
 
+/// Most failures told of one attempt.
+const MAX_TRIES: usize = 32;
+
 /// One attempt.
 pub(crate) struct Attempt<'a> {
     inner: &'a Inner,
@@ -68,6 +71,7 @@ pub(crate) struct Attempt<'a> {
     outcomes: Vec<Option<Outcome>>,
     signal: Signal,
     connections: u32,
+    tries: Vec<Try>,
     limit: Instant,
     first: Bytes,
     needs: Option<Needs>,
@@ -98,6 +102,7 @@ impl<'a> Attempt<'a> {
             outcomes: vec![None; count],
             signal: Signal::Fine,
             connections: 0,
+            tries: Vec::new(),
             limit: Instant::now() + Duration::from_millis(inner.config.attempt_ms),
             first: Bytes::new(),
             needs: None,
@@ -117,7 +122,8 @@ impl<'a> Attempt<'a> {
         metrics::histogram!("postrider_delivery_attempt_seconds")
             .record(begun.elapsed().as_secs_f64());
         let outcomes = self.outcomes.into_iter().flatten().collect();
-        Report { outcomes, signal: self.signal, connections: self.connections }
+        let (signal, tries, connections) = (self.signal, self.tries, self.connections);
+        Report { outcomes, signal, tries, connections }
     }
 
     async fn step(&mut self, state: &State) -> State {
@@ -166,6 +172,7 @@ impl<'a> Attempt<'a> {
             && (verified || !self.must_have_tls());
         if good && connection.is_quiet().await {
             connection.set_limit(self.limit);
+            self.hosts.at(&connection.peer.host, Some(connection.peer.address));
             *self.connection = Some(connection);
             self.here.clone_from(&self.open);
             return State::Send;
@@ -184,7 +191,19 @@ impl<'a> Attempt<'a> {
         for index in self.open.clone() {
             self.stand(index, meaning.clone());
         }
+        self.did_not_do(meaning);
+    }
+
+    /// A host did not do; the log of the attempt says so, once for each way.
+    fn did_not_do(&mut self, meaning: &Meaning) {
         self.last = Some(meaning.clone());
+        if let (Some(host), true) = (self.hosts.last_host(), self.tries.len() < MAX_TRIES) {
+            let (address, text) = (self.hosts.last_address(), meaning.text.clone());
+            let one = Try { host, address, text };
+            if self.tries.last() != Some(&one) {
+                self.tries.push(one);
+            }
+        }
     }
 
     fn stand(&mut self, index: usize, meaning: Meaning) {

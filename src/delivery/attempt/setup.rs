@@ -14,12 +14,16 @@ impl Attempt<'_> {
         self.connections += 1;
         match self.open(target).await {
             Ok(mut connection) => {
+                self.inner.avoid.worked(target.address);
                 connection.set_limit(self.limit);
                 *self.connection = Some(connection);
                 State::Setup(target.clone())
             }
             Err(error) => {
                 count("connect_failed");
+                if !matches!(error, NoConnection::Local | NoConnection::Handshake) {
+                    self.inner.avoid.failed(target.address);
+                }
                 tracing::debug!(id = self.mailing.id, host = target.host, address = %target.address, %error, "no connection");
                 self.after_failure(outcome::of_connect(error), target)
             }
@@ -93,7 +97,7 @@ impl Attempt<'_> {
             Next::Plain => {
                 let mut plain = target.clone();
                 plain.security.wish = TlsWish::Never;
-                self.last = Some(meaning);
+                self.did_not_do(&meaning);
                 State::Connect(plain)
             }
             Next::Settled => {

@@ -197,7 +197,7 @@ impl Attempt<'_> {
                 self.here.push(index);
             }
             Next::NextHost | Next::Plain | Next::Fresh => {
-                self.last = Some(meaning.clone());
+                self.did_not_do(&meaning);
                 self.stand(index, meaning);
             }
         }

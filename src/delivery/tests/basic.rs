@@ -83,6 +83,16 @@ async fn the_next_host_is_tried() {
     assert_eq!((report.connections, report.signal), (3, Signal::Fine));
     assert_eq!(report.outcomes[0].host.as_deref(), Some("live.test"));
     assert_eq!(world.zone.asked("later.test"), 0);
+    let tries: Vec<&str> = report.tries.iter().map(|t| t.host.as_str()).collect();
+    assert_eq!(tries, ["none.test", "dead.test", "dead.test"]);
+    assert_eq!(report.tries[1].text, "the connection was refused");
+    // What did not answer a moment ago is not tried first again,
+    let report = world.send(&mailing("2", &["x@a.test"]), "a.test").await;
+    assert_eq!((fates(&report), report.connections), (vec![Delivered], 1));
+    // but it is tried when there is nothing else.
+    world.zone.mx("dead.test", &[(10, "dead.test")]);
+    let report = world.send(&mailing("3", &["x@dead.test"]), "dead.test").await;
+    assert_eq!((fates(&report), report.connections), (vec![Deferred], 2));
 }
 
 #[tokio::test]

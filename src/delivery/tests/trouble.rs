@@ -43,6 +43,7 @@ async fn an_unfriendly_host_is_passed_over() {
         let report = world.send(&mailing("2", &["x@both.test"]), "both.test").await;
         assert_eq!(fates(&report), [Delivered], "{moment:?} {text}");
         assert_eq!(second.count(), 1);
+        assert_eq!((report.tries.len(), report.tries[0].text.as_str()), (1, text));
     }
 }
 
