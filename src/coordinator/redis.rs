@@ -160,6 +160,7 @@ impl Shared {
         let mut subscribed: HashSet<AccountId> = HashSet::new();
         let mut connected = false;
         let mut reconnects = self.subscriber.reconnect_rx();
+        let mut errors = self.subscriber.error_rx();
         loop {
             let healthy = patiently(self.subscriber.ping::<()>(None)).await.is_ok();
             let fresh = !matches!(
@@ -179,7 +180,16 @@ impl Shared {
                 tracing::info!("the coordinator is connected");
                 self.inbox.resubscribed();
             }
-            let _ = tokio::time::timeout(PING_EVERY, self.watch_changed.notified()).await;
+            tokio::select! {
+                () = self.watch_changed.notified() => {}
+                () = tokio::time::sleep(PING_EVERY) => {}
+                // A broken connection need not wait for a ping that is not answered.
+                Ok(_) = errors.recv(), if connected => {
+                    self.inbox.lost();
+                    tracing::warn!("the coordinator's connection broke");
+                    connected = false;
+                }
+            }
         }
     }
 

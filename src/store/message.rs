@@ -273,6 +273,29 @@ pub async fn uids_deleted(
     Ok(rows.iter().map(|row| Uid(row.get::<_, i32>(0) as u32)).collect())
 }
 
+/// The highest mod-sequence of the copies in these runs of UIDs. `None`: there are no copies.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn highest_modseq(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+    runs: &[RangeInclusive<u32>],
+) -> Result<Option<ModSeq>, StoreError> {
+    static HIGHEST: Sharded = Sharded::new(
+        "SELECT max(x.modseq) FROM unnest($3, $4) AS r(first, last) \
+         CROSS JOIN LATERAL (SELECT max(t.modseq) AS modseq FROM mailbox_message_{p} t \
+              WHERE t.account_id = $1 AND t.mailbox_id = $2 AND t.uid BETWEEN r.first AND r.last) x",
+        &[Type::INT4, Type::UUID, Type::INT4_ARRAY, Type::INT4_ARRAY],
+    );
+    let firsts: Vec<i32> = runs.iter().map(|run| clamp(*run.start())).collect();
+    let lasts: Vec<i32> = runs.iter().map(|run| clamp(*run.end())).collect();
+    let params: crate::pool::Params<'_> = &[&account.0, &mailbox.0, &firsts, &lasts];
+    let row = store.session().await?.read_opt(HIGHEST.of(account), params).await?;
+    Ok(row.and_then(|row| row.get::<_, Option<i64>>(0)).map(|modseq| ModSeq(modseq as u64)))
+}
+
 /// One row of the change log, messages only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeRow {
@@ -293,6 +316,8 @@ pub struct ChangeLog {
     pub floor: ModSeq,
     /// The mailbox is live.
     pub live: bool,
+    /// The mailbox's own highest modseq, whatever the limit cut off.
+    pub highest: ModSeq,
     /// Nothing was left out by the limit.
     pub complete: bool,
     /// Ascending by modseq and position.
@@ -315,7 +340,8 @@ pub async fn change_log(
 ) -> Result<Option<ChangeLog>, StoreError> {
     static LOG: Sql = Sql::new(
         "SELECT s.modseq, s.change_floor, \
-                EXISTS (SELECT 1 FROM mailbox m WHERE m.account_id = $1 AND m.id = $2 AND m.state = 0), \
+                (SELECT m.highest_modseq FROM mailbox m \
+                  WHERE m.account_id = $1 AND m.id = $2 AND m.state = 0), \
                 c.modseq, c.op, c.uids \
          FROM account_state s \
          LEFT JOIN change c ON c.account_id = s.account_id AND c.modseq > $3 AND c.mailbox_id = $2 \
@@ -328,10 +354,12 @@ pub async fn change_log(
         &[&account.0, &mailbox.0, &(since.0 as i64), &i64::from(limit)];
     let rows = session.read(&LOG, params).await?;
     let Some(first) = rows.first() else { return Ok(None) };
+    let highest: Option<i64> = first.get(2);
     let mut log = ChangeLog {
         modseq: ModSeq(first.get::<_, i64>(0) as u64),
         floor: ModSeq(first.get::<_, i64>(1) as u64),
-        live: first.get(2),
+        live: highest.is_some(),
+        highest: ModSeq(highest.unwrap_or(0) as u64),
         complete: true,
         changes: rows.iter().filter_map(change_row).collect(),
     };

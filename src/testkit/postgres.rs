@@ -204,9 +204,13 @@ impl Postgres {
 
     /// SIGKILL to the postmaster and every backend: a crash.
     pub fn kill(&self) {
-        // Stopped first, so that none is born meanwhile.
-        let _ = self.signal_all(Signal::STOP);
-        let _ = self.signal_all(Signal::KILL);
+        // Stopped first, so that none is born meanwhile. The postmaster last: without it nobody knows the others,
+        // and while one of them lives, no other postmaster starts.
+        for backend in self.signal_all(Signal::STOP).unwrap_or_default() {
+            if let Some(pid) = crate::process::as_pid(backend) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+        }
         *self.daemon() = None;
     }
 

@@ -156,8 +156,12 @@ async fn postgresql_restarts_crashes_and_pauses() -> Result<()> {
                 send(&cluster.nodes[1], &anna, "afterwards").await.ok()
             })
             .await?;
-            stop.send_replace(true);
             anyhow::Ok(())
+        };
+        let faults = async {
+            let done = faults.await;
+            stop.send_replace(true);
+            done
         };
         let (sent, faults) = tokio::join!(futures::future::join_all(loads), faults);
         faults?;
@@ -210,7 +214,11 @@ async fn imap_sessions_outlive_postgresql() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn s3_goes_and_comes_back() -> Result<()> {
     let options = ClusterOptions {
-        settings: vec![("blob.timeout_ms".into(), 1_000.into())],
+        // No cache, or bodies read before would still be there.
+        settings: vec![
+            ("blob.timeout_ms".into(), 1_000.into()),
+            ("blob.cache_mib".into(), 0.into()),
+        ],
         ..Default::default()
     };
     with_cluster(1, options, async |cluster: &mut Cluster| {

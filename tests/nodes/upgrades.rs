@@ -64,8 +64,12 @@ async fn a_rolling_restart_under_load() -> Result<()> {
                 cluster.nodes.insert(n, Node::start(&cluster.config)?);
                 tell(&cluster.nodes)?;
             }
-            stop.send_replace(true);
             anyhow::Ok(())
+        };
+        let roll = async {
+            let done = roll.await;
+            stop.send_replace(true);
+            done
         };
         let (load, roll) = tokio::join!(load, roll);
         roll?;

@@ -2,7 +2,7 @@
 //! once or not at all.
 
 use crate::bench::{Bench, Way, envelope, on, placed, to_inbox, with_bench};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::sync::Arc;
 use std::time::Duration;
 use store::account::{
@@ -322,8 +322,12 @@ async fn postgres_goes_and_comes_back() -> Result<()> {
                 deliver(&store, bench.set(&[anna])).await.ok()
             })
             .await?;
-            stop.send(true).context("the work goes on")?;
             anyhow::Ok(())
+        };
+        let faults = async {
+            let done = faults.await;
+            stop.send_replace(true);
+            done
         };
         let ((sure, refused, open), faults) = tokio::join!(work, faults);
         faults?;

@@ -18,9 +18,9 @@ use types::AccountId;
 /// Most copies in one batch: bounds the time an account stays locked.
 const BATCH_DELIVERIES: usize = 64;
 
-/// How long an unknown outcome is looked up before giving up, and the pause between attempts.
+/// How long an unknown outcome is looked up before giving up, and the longest pause between attempts.
 const RESOLVE_FOR: Duration = Duration::from_secs(30);
-const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
+const RESOLVE_PAUSE: Duration = Duration::from_secs(2);
 
 type Answer = Result<Vec<Outcome>, StoreError>;
 
@@ -204,6 +204,7 @@ async fn resolve(
         return Err(StoreError::MaybeHappened(why));
     }
     let end = Instant::now() + RESOLVE_FOR;
+    let mut pause = Duration::from_millis(100);
     while Instant::now() < end {
         match outcome::happened(store, sets).await {
             Ok(true) => match outcome::read_back(store, sets).await {
@@ -213,7 +214,8 @@ async fn resolve(
             Ok(false) => return Err(StoreError::Unavailable(why)),
             Err(error) => tracing::warn!(%error, "looking up a delivery failed"),
         }
-        tokio::time::sleep(RESOLVE_PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(RESOLVE_PAUSE);
     }
     metrics::counter!("postrider_commit_unresolved_total").increment(1);
     Err(StoreError::MaybeHappened(why))
