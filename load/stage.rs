@@ -88,6 +88,8 @@ impl Stage {
     /// # Errors
     /// Names every invariant that does not hold.
     pub async fn check(&self) -> Result<()> {
+        // So much came in a moment that autovacuum has not seen yet what the planner should know.
+        self.cluster.database.client().await?.batch_execute("ANALYZE").await?;
         let blobs: SharedBlobStore = match self.blobs {
             Blobs::Folder => Arc::new(blob::Folder::open(self.folder.path().join("blobs"))?),
             Blobs::S3 => self.cluster.blobs().await,
