@@ -62,6 +62,13 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::SearchRes,
     Capability::StatusSize,
     Capability::Within,
+    Capability::CondStore,
+    Capability::QResync,
+    Capability::ObjectId,
+    Capability::Preview,
+    Capability::SaveDate,
+    Capability::AppendLimit,
+    Capability::Partial,
 ]);
 
 impl Config {

@@ -250,6 +250,12 @@ impl Session {
         self.is_enabled(Capability::Imap4Rev2)
     }
 
+    /// Whether this is announced, by name or as a part of something else.
+    #[must_use]
+    pub fn serves(&self, capability: Capability) -> bool {
+        self.config.capabilities.serves(capability)
+    }
+
     /// Whether the client turned this on, with ENABLE or, for CONDSTORE, by using it (RFC 7162 §3.1).
     #[must_use]
     pub fn is_enabled(&self, capability: Capability) -> bool {

@@ -20,6 +20,8 @@ enum Detail {
     None,
     Code(Code<'static>),
     AppendUid(u32, NumberSet),
+    Modified(NumberSet),
+    MailboxId(String),
     CopyUid(u32, NumberSet, NumberSet),
 }
 
@@ -54,6 +56,18 @@ impl Answer {
         Self { status: Status::Ok, code: Detail::AppendUid(uidvalidity, uids), text: None }
     }
 
+    /// "A server advertising the OBJECTID capability MUST include the MAILBOXID response code in the tagged OK
+    /// response to all successful CREATE commands" (RFC 8474 §4.1).
+    pub(crate) fn created(id: &str) -> Self {
+        Self { status: Status::Ok, code: Detail::MailboxId(id.to_owned()), text: None }
+    }
+
+    /// STORE left these alone (RFC 7162 §3.1.3).
+    pub(crate) fn modified(set: NumberSet) -> Self {
+        let text = Some("Some messages had changed meanwhile".into());
+        Self { status: Status::Ok, code: Detail::Modified(set), text }
+    }
+
     pub(crate) fn copied(uidvalidity: u32, from: NumberSet, to: NumberSet) -> Self {
         Self { status: Status::Ok, code: Detail::CopyUid(uidvalidity, from, to), text: None }
     }
@@ -77,6 +91,8 @@ impl Answer {
             Detail::AppendUid(uidvalidity, uids) => {
                 tell(Some(&Code::AppendUid(*uidvalidity, uids)))
             }
+            Detail::MailboxId(id) => tell(Some(&Code::MailboxId(id))),
+            Detail::Modified(set) => tell(Some(&Code::Modified(set))),
             Detail::CopyUid(uidvalidity, from, to) => {
                 tell(Some(&Code::CopyUid(*uidvalidity, from, to)))
             }

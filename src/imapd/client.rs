@@ -216,6 +216,7 @@ impl Client {
             Event::Idle => self.idle().await?,
             Event::IdleDone => {
                 self.update_quietly(Look::IfStale).await?;
+                self.settle().await?;
                 self.machine.finish_ok();
             }
             Event::Append(append) => self.append_begin(append).await,
@@ -274,6 +275,7 @@ impl Client {
         metrics::histogram!("postrider_imap_command_seconds", "command" => name)
             .record(started.elapsed());
         self.update_quietly(Look::IfStale).await?;
+        self.settle().await?;
         answer.finish(&mut self.machine);
         Ok(())
     }

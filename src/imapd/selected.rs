@@ -3,6 +3,7 @@
 use mail::{UidSet, View, Watch};
 use std::collections::HashSet;
 use tokio::time::Instant;
+use types::ModSeq;
 
 /// A selected mailbox.
 pub(crate) struct Selected {
@@ -19,8 +20,10 @@ pub(crate) struct Selected {
     told_keywords: HashSet<String>,
     /// The same as they were told.
     keywords: Vec<String>,
-    /// RECENT as it was told.
+    /// EXISTS as it was told.
     pub(crate) told_exists: u32,
+    /// The highest mod-sequence that the client was shown since the last tagged reply.
+    shown: ModSeq,
 }
 
 /// Most keywords named in FLAGS: bounds what a session remembers.
@@ -36,11 +39,22 @@ impl Selected {
             told_keywords: HashSet::new(),
             keywords: Vec::new(),
             told_exists: view.exists(),
+            shown: ModSeq(0),
             view,
         };
         let keywords = selected.view.keywords().to_vec();
         selected.learn(&keywords);
         selected
+    }
+
+    /// Notes that the client sees this mod-sequence.
+    pub(crate) fn show(&mut self, modseq: ModSeq) {
+        self.shown = self.shown.max(modseq);
+    }
+
+    /// The highest mod-sequence shown, from now on none.
+    pub(crate) fn take_shown(&mut self) -> ModSeq {
+        std::mem::replace(&mut self.shown, ModSeq(0))
     }
 
     /// Keywords that FLAGS names.

@@ -3,8 +3,8 @@
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::selected::Selected;
-use crate::sets::resolve;
-use imap::{Code, SequenceSet, Session};
+use crate::sets::{resolve, to_wire};
+use imap::{Capability, Code, SequenceSet, Session, Status};
 use mail::{MailError, Pages, UidRow, UidSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -64,7 +64,12 @@ impl Client {
 
     async fn tell(&mut self) -> Result<(), Stop> {
         let Some(selected) = &mut self.selected else { return Ok(()) };
-        if self.machine.may_expunge() && !selected.view.vanished().is_empty() {
+        let untold = self.machine.may_expunge() && !selected.view.vanished().is_empty();
+        if untold && self.machine.is_enabled(Capability::QResync) {
+            let gone = selected.view.take_vanished_uids();
+            selected.told_exists -= u32::try_from(gone.len()).unwrap_or(selected.told_exists);
+            self.machine.writer().vanished(false, &to_wire(&gone));
+        } else if untold {
             for number in selected.view.take_vanished() {
                 selected.told_exists -= 1;
                 self.machine.writer().expunge(number);
@@ -95,6 +100,29 @@ impl Client {
         }
     }
 
+    /// Before a tagged reply: the client takes the highest mod-sequence it was shown for one up to which it knows
+    /// everything, unless it is told otherwise (RFC 7162 §6). So what came between is told now; where an EXPUNGE may
+    /// not be told yet, HIGHESTMODSEQ says how far the client really is.
+    ///
+    /// # Errors
+    /// Only when the client is gone.
+    pub(crate) async fn settle(&mut self) -> std::io::Result<()> {
+        let Some(selected) = &mut self.selected else { return Ok(()) };
+        let mut shown = selected.take_shown();
+        if selected.view.is_behind(shown) {
+            self.update_quietly(Look::Now).await?;
+        }
+        let Some(selected) = &mut self.selected else { return Ok(()) };
+        shown = shown.max(selected.take_shown());
+        let told = selected.view.told_modseq().0;
+        if selected.view.is_behind(shown) {
+            let text = "What else there is will be told later";
+            self.machine.writer().status(Status::Ok, Some(&Code::HighestModSeq(told)), text);
+        }
+        self.machine.set_highest_modseq(told);
+        Ok(())
+    }
+
     /// As [`Client::update`] where nobody waits for it: what cannot be told now is told later.
     ///
     /// # Errors
@@ -121,14 +149,21 @@ fn tell_exists(machine: &mut Session, selected: &mut Selected) {
     }
 }
 
-fn tell_flags(machine: &mut Session, selected: &mut Selected, row: &UidRow) {
+/// One message's flags, with its UID and, for who knows it, its mod-sequence (RFC 7162 §3.2.4).
+pub(crate) fn tell_flags(machine: &mut Session, selected: &mut Selected, row: &UidRow) {
     let Some(number) = selected.view.number(row.uid.0) else { return };
     tell_keywords(machine, selected, &row.keywords);
     let recent = !machine.is_rev2() && selected.view.is_recent(row.uid.0);
+    // "The server MUST then include mod-sequence data in all subsequent untagged FETCH responses" (RFC 7162 §3.1).
+    let condstore = machine.is_enabled(Capability::CondStore);
     let mut writer = machine.writer();
     let mut line = writer.fetch(number);
     line.uid(row.uid.0);
     line.flags(row.flags, &row.keywords, recent);
+    if condstore {
+        line.mod_seq(row.modseq.0);
+        selected.show(row.modseq);
+    }
     line.end();
 }
 

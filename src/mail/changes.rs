@@ -4,7 +4,7 @@ use crate::uids::UidSet;
 use crate::view::View;
 use crate::{Mail, MailError, MailboxName};
 use store::account::{CHUNK, CopyMessages, Expunge, FlagOp, StoreFlags, Stored, StoredState};
-use types::{Flags, MailboxId, Uid, UidValidity};
+use types::{Flags, MailboxId, ModSeq, Uid, UidValidity};
 
 /// Most messages COPY takes: it is one transaction (RFC 9051 §6.4.7: all or nothing).
 pub const MAX_COPY: u64 = 20_000;
@@ -18,6 +18,8 @@ pub struct FlagChange {
     pub flags: Flags,
     /// Keywords.
     pub keywords: Vec<String>,
+    /// Leave alone what changed after this (RFC 7162 §3.1.3).
+    pub unchanged_since: Option<ModSeq>,
 }
 
 /// Where copies lie: COPYUID (RFC 4315 §3).
@@ -62,7 +64,7 @@ impl Mail {
                 op: change.op,
                 flags: change.flags,
                 keywords: &change.keywords,
-                unchanged_since: None,
+                unchanged_since: change.unchanged_since,
             })
             .await?;
         if let Some(changed) = stored.iter().find(|row| row.state == StoredState::Changed) {
@@ -72,18 +74,18 @@ impl Mail {
         Ok(stored)
     }
 
-    /// Removes the messages with `\Deleted`, of the whole mailbox or of a set. The view hears of it at the
-    /// next [`Mail::sync`].
+    /// Removes the messages with `\Deleted`, of the whole mailbox or of a set, and tells how many. The view hears
+    /// of it at the next [`Mail::sync`].
     ///
     /// # Errors
     /// As every write; chunks before the failed one are gone.
-    pub async fn expunge(&self, view: &View, only: Option<&UidSet>) -> Result<(), MailError> {
+    pub async fn expunge(&self, view: &View, only: Option<&UidSet>) -> Result<u64, MailError> {
         let known = match only {
             Some(set) => view.known(set),
             None => view.all(),
         };
         let target = view.target();
-        let mut after = 0;
+        let (mut after, mut removed) = (0, 0);
         loop {
             let found = store::message::uids_deleted(
                 &self.store,
@@ -93,7 +95,7 @@ impl Mail {
                 CHUNK as u32,
             )
             .await?;
-            let Some(last) = found.last() else { return Ok(()) };
+            let Some(last) = found.last() else { return Ok(removed) };
             after = last.0;
             let done = found.len() < CHUNK;
             let mut uids = found;
@@ -102,12 +104,13 @@ impl Mail {
                 let change =
                     Expunge { account: target.account, mailbox: target.mailbox, uids: &uids };
                 let expunged = self.commit(&change).await?;
+                removed += expunged.uids.len() as u64;
                 if !expunged.uids.is_empty() {
                     self.hub.changed(target.account, expunged.modseq);
                 }
             }
             if done {
-                return Ok(());
+                return Ok(removed);
             }
         }
     }

@@ -142,6 +142,20 @@ impl Query {
     }
 }
 
+impl Query {
+    /// Only messages that changed after this can match.
+    fn changed_since(&self) -> Option<ModSeq> {
+        let of = |node: &Node| match node {
+            Node::Key(Key::ModSeq(modseq)) => Some(ModSeq(modseq.0.saturating_sub(1))),
+            _ => None,
+        };
+        match &self.root {
+            Node::And(nodes) => nodes.iter().filter_map(of).max(),
+            node => of(node),
+        }
+    }
+}
+
 fn compile(key: Key, needles: &mut Vec<Needle>) -> Node {
     let mut needle = |place, text: &str| {
         needles.push(Needle { place, text: text.to_lowercase() });
@@ -284,7 +298,13 @@ impl Mail {
             return Ok(set);
         }
         let judge = Judge { mail: self, view, query };
-        let mut pages = Pages::wide(view.target(), query.candidates(all));
+        let mut candidates = query.candidates(all);
+        if let Some(modseq) = query.changed_since()
+            && let Some(changed) = self.since(view.target(), modseq).await?.changed
+        {
+            candidates = candidates.intersection(&changed);
+        }
+        let mut pages = Pages::wide(view.target(), candidates);
         let mut matching = UidSet::default();
         while let Some(rows) = pages.next(self).await? {
             let mut judged = judge.page(rows).await?;

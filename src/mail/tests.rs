@@ -9,7 +9,7 @@ use message::Scanner;
 use store::account::{Delivery, DeliverySet, NewBlob, Outcome, deliver};
 use store::directory::{AccountAdded, NewAccount, account_add, account_remove, domain_add};
 use testkit::{Database, Postgres};
-use types::{AccountId, BlobId, Flags, Incarnation, ModSeq};
+use types::{AccountId, BlobId, Flags, Incarnation, ModSeq, Uid};
 
 const INBOX: &str = "INBOX";
 
@@ -103,7 +103,8 @@ impl Bench {
     async fn flag(&self, view: &mut View, uids: &[u32], flags: Flags) -> Result<Vec<Stored>> {
         let set: UidSet = uids.iter().copied().collect();
         let chunk = set.chunks().next().context("some")?;
-        let change = FlagChange { op: FlagOp::Add, flags, keywords: Vec::new() };
+        let change =
+            FlagChange { op: FlagOp::Add, flags, keywords: Vec::new(), unchanged_since: None };
         Ok(self.mail.store_flags(view, &chunk, &change).await?)
     }
 
@@ -360,4 +361,73 @@ async fn a_large_mailbox_is_remembered_and_caught_up_with() -> Result<()> {
     let third = bench.open(INBOX).await?;
     assert_eq!((third.all(), third.recent()), (wanted, 0));
     Ok(())
+}
+
+/// What a client that was away hears: what changed, what is gone, and nothing of either twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happened_since() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(6).await?;
+    let mut view = bench.open(INBOX).await?;
+    let before = view.told_modseq();
+    bench.flag(&mut view, &[2, 5], Flags::FLAGGED).await?;
+    bench.flag(&mut view, &[4], Flags::DELETED).await?;
+    assert_eq!(bench.mail.expunge(&view, None).await?, 1);
+    bench.fill(1).await?;
+    let since = bench.mail.since(view.target(), before).await?;
+    // 4 changed before it went.
+    assert_eq!(since.changed, Some(set(&[2, 4, 5, 7])));
+    assert_eq!(since.expunged, Some(set(&[4])));
+    let now = bench.open(INBOX).await?.told_modseq();
+    let since = bench.mail.since(view.target(), now).await?;
+    assert_eq!(since, Since { changed: Some(set(&[])), expunged: Some(set(&[])) });
+    // A modseq of a future that never was, and one that the log has forgotten.
+    let future = bench.mail.since(view.target(), ModSeq(now.0 + 1_000)).await?;
+    assert_eq!(future, Since::default());
+    let floor = before.0 + 1;
+    bench.sql(&format!("UPDATE account_state SET change_floor = {floor}")).await?;
+    bench.sql(&format!("DELETE FROM change WHERE modseq <= {floor}")).await?;
+    assert_eq!(bench.mail.since(view.target(), before).await?, Since::default());
+    let target = view.target();
+    assert!(bench.mail.highest_modseq(target, &set(&[1, 2, 7])).await? > Some(before));
+    assert_eq!(bench.mail.highest_modseq(target, &set(&[4, 99])).await?, None);
+    bench.all_is_well().await
+}
+
+/// A view never lets its client believe a mod-sequence before everything up to it was told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_may_believe_what_it_was_told() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(4).await?;
+    let (mut view, mut other) = (bench.open(INBOX).await?, bench.open(INBOX).await?);
+    let start = view.told_modseq();
+    // One's own change that follows directly needs no look.
+    let stored = bench.flag(&mut view, &[1], Flags::SEEN).await?;
+    assert!(!view.is_behind(stored[0].modseq) && view.told_modseq() == stored[0].modseq);
+    assert!(stored[0].modseq > start);
+    // Somebody else expunges, then one stores: what was expunged is not told yet.
+    bench.mail.sync(&mut other).await?;
+    bench.flag(&mut other, &[3], Flags::DELETED).await?;
+    bench.mail.expunge(&other, None).await?;
+    let stored = bench.flag(&mut view, &[2], Flags::SEEN).await?;
+    assert!(view.is_behind(stored[0].modseq));
+    let changes = bench.mail.sync(&mut view).await?;
+    assert!(changes.vanished && view.is_behind(stored[0].modseq));
+    let told = view.told_modseq();
+    let missed = bench.mail.since(view.target(), told).await?;
+    assert!(missed.expunged.context("logged")?.contains(3), "{told}");
+    assert_eq!(view.take_vanished_uids(), set(&[3]));
+    assert!(!view.is_behind(stored[0].modseq));
+    assert_eq!(view.told_modseq(), bench.open(INBOX).await?.told_modseq());
+    // A conflict leaves the message alone.
+    let change = FlagChange {
+        op: FlagOp::Add,
+        flags: Flags::FLAGGED,
+        keywords: Vec::new(),
+        unchanged_since: Some(start),
+    };
+    let stored = bench.mail.store_flags(&mut view, &[Uid(1), Uid(4)], &change).await?;
+    let states: Vec<_> = stored.iter().map(|row| row.state).collect();
+    assert_eq!(states, [StoredState::Conflict, StoredState::Changed]);
+    bench.all_is_well().await
 }

@@ -52,6 +52,10 @@ pub struct View {
     /// The lowest UID that was never heard of.
     next: u32,
     modseq: ModSeq,
+    /// The mailbox's own highest modseq, as far as the log was followed.
+    highest: ModSeq,
+    /// The first change that made messages vanish which are still to be told of.
+    lost_at: Option<ModSeq>,
     /// Modseqs of changes that this session made and has answered for.
     own: Vec<ModSeq>,
     recent_from: u32,
@@ -99,10 +103,13 @@ impl View {
             recent_from: opened.recent_uid.0,
             // A remembered snapshot stands at its own time; what came since is in the log.
             next: snapshot.next.max(above),
+            // What is read of the mailbox is read after its row, so all of this is in it.
+            highest: opened.highest_modseq,
             opened,
             numbers,
             vanished: UidSet::default(),
             modseq: snapshot.modseq,
+            lost_at: None,
             own: Vec::new(),
             claim_recent: false,
             first_unseen: None,
@@ -132,6 +139,23 @@ impl View {
     #[must_use]
     pub fn modseq(&self) -> ModSeq {
         self.modseq
+    }
+
+    /// The mailbox's HIGHESTMODSEQ that a client may believe: it was told of everything up to it. "If the server
+    /// sends MODSEQ FETCH data items while EXPUNGE (or VANISHED) replies with lower mod-sequences being delayed,
+    /// the server MUST send the HIGHESTMODSEQ response code with a lower value" (RFC 7162 §3.2).
+    #[must_use]
+    pub fn told_modseq(&self) -> ModSeq {
+        match self.lost_at {
+            Some(lost_at) => self.highest.min(ModSeq(lost_at.0.saturating_sub(1))),
+            None => self.highest,
+        }
+    }
+
+    /// Whether a client that has seen this mod-sequence may have missed a change with a lower one.
+    #[must_use]
+    pub fn is_behind(&self, seen: ModSeq) -> bool {
+        seen > self.modseq.max(self.highest) || self.lost_at.is_some_and(|lost_at| seen >= lost_at)
     }
 
     /// EXISTS, vanished messages that were not told yet included.
@@ -223,6 +247,7 @@ impl View {
     /// before it.
     pub fn take_vanished(&mut self) -> Vec<u32> {
         let gone = std::mem::take(&mut self.vanished);
+        self.lost_at = None;
         let numbers = gone
             .iter()
             .filter_map(|uid| self.numbers.number(uid))
@@ -233,9 +258,29 @@ impl View {
         numbers
     }
 
-    /// Notes a change of flags that this session made and has answered for.
+    /// As [`View::take_vanished`]: the UIDs to tell (RFC 7162 §3.2.10).
+    pub fn take_vanished_uids(&mut self) -> UidSet {
+        let gone = std::mem::take(&mut self.vanished);
+        self.lost_at = None;
+        self.numbers.remove(&gone);
+        gone
+    }
+
+    /// The UID of the message with this number.
+    #[must_use]
+    pub fn uid(&self, number: u32) -> Option<u32> {
+        self.numbered(&[number..=number]).and_then(|uids| uids.iter().next())
+    }
+
+    /// Notes a change of flags that this session made and has answered for. Where it directly follows what the
+    /// view has seen, the log need not be asked for it again.
     pub(crate) fn answered_for(&mut self, modseq: ModSeq) {
-        self.own.push(modseq);
+        if modseq.0 == self.modseq.0 + 1 {
+            self.modseq = modseq;
+            self.highest = self.highest.max(modseq);
+        } else {
+            self.own.push(modseq);
+        }
     }
 
     /// Moves along one page of the change log.
@@ -246,6 +291,7 @@ impl View {
         if log.is_empty() {
             return;
         }
+        self.highest = log.iter().map(|row| row.modseq).fold(self.highest, ModSeq::max);
         let (mut created, mut updated, mut destroyed) = (Vec::new(), Vec::new(), Vec::new());
         for row in log {
             match row.op {
@@ -262,7 +308,12 @@ impl View {
         }
         let before = self.numbers.set();
         self.append(&created.difference(&destroyed), changes);
-        self.lose(&before.intersection(&destroyed), changes);
+        let lost = before.intersection(&destroyed);
+        let first = log
+            .iter()
+            .find(|row| row.op == 3 && row.uids.iter().any(|uid| lost.contains(*uid)))
+            .map(|row| row.modseq);
+        self.lose(&lost, first, changes);
         let updated: UidSet = updated.into_iter().collect();
         let told = before.difference(&self.vanished);
         changes.updated = changes.updated.union(&updated).intersection(&told);
@@ -276,7 +327,11 @@ impl View {
         }
     }
 
-    fn lose(&mut self, gone: &UidSet, changes: &mut Changes) {
+    /// These are gone, since a change with modseq `at` at the earliest.
+    fn lose(&mut self, gone: &UidSet, at: Option<ModSeq>, changes: &mut Changes) {
+        if !gone.is_empty() {
+            self.lost_at = self.lost_at.or(at);
+        }
         self.vanished = self.vanished.union(gone);
         changes.vanished = !self.vanished.is_empty();
     }
@@ -284,7 +339,8 @@ impl View {
     /// Takes over the mailbox as it is, whatever the change log says.
     fn compare(&mut self, present: &UidSet, changes: &mut Changes) {
         let known = self.numbers.set();
-        self.lose(&known.difference(present), changes);
+        let at = Some(ModSeq(self.modseq.0 + 1));
+        self.lose(&known.difference(present), at, changes);
         let new = present.intersection(&UidSet::from_ranges([self.next..=u32::MAX]));
         if let Some(last) = new.runs().last() {
             self.next = last.end() + 1;
@@ -422,6 +478,7 @@ impl Mail {
             }
             view.apply(&log.changes, log.modseq, changes);
             if log.complete {
+                view.highest = log.highest;
                 return Ok(None);
             }
         }
@@ -450,6 +507,7 @@ impl Mail {
         let updated: UidSet = updated.into_iter().collect();
         changes.updated = changes.updated.union(&updated).difference(&view.vanished);
         view.modseq = log.modseq;
+        view.highest = log.highest;
         view.own.clear();
         Ok(())
     }

@@ -58,6 +58,7 @@ impl Client {
         // "If the mailbox is currently selected, normal new message actions SHOULD occur" (RFC 9051 §6.3.12).
         let here = mailbox.is_some() && mailbox == selected;
         self.update_quietly(if here { Look::Now } else { Look::IfStale }).await?;
+        self.settle().await?;
         answer.finish(&mut self.machine);
         Ok(())
     }

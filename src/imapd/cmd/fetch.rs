@@ -9,17 +9,19 @@ mod pieces;
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
+use crate::cmd::resync::{earlier, ever};
 use crate::selected::Selected;
+use crate::sets::{from_wire, to_wire};
 use crate::update::{broken, tell_keywords};
 use crate::wire::Wire;
 use futures::{StreamExt, TryStreamExt};
-use imap::{Code, Fetch, FetchItem, FetchLine, Session};
-use mail::{Access, FlagChange, FlagOp, Mail, MailError, Message, Pages, UidRow};
+use imap::{Capability, Code, Fetch, FetchItem, FetchLine, Session};
+use mail::{Access, FlagChange, FlagOp, Mail, MailError, Message, Pages, UidRow, UidSet};
 use pieces::Piece;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use types::{Flags, Uid};
+use types::{Flags, ModSeq, Uid};
 
 /// Structures in memory at a time.
 const STRUCTURES: usize = 100;
@@ -47,11 +49,24 @@ impl Plan {
         let row = |item: &FetchItem| {
             matches!(
                 item,
-                FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size
+                FetchItem::Uid
+                    | FetchItem::Flags
+                    | FetchItem::InternalDate
+                    | FetchItem::Size
+                    | FetchItem::ModSeq
+                    | FetchItem::EmailId
+                    | FetchItem::ThreadId
+                    | FetchItem::SaveDate
             )
         };
         let described = |item: &FetchItem| {
-            matches!(item, FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure)
+            matches!(
+                item,
+                FetchItem::Envelope
+                    | FetchItem::Body
+                    | FetchItem::BodyStructure
+                    | FetchItem::Preview { .. }
+            )
         };
         Self {
             structure: !items.iter().all(row),
@@ -75,12 +90,23 @@ struct Ready {
 
 pub(crate) async fn fetch(client: &mut Client, fetch: Fetch) -> Result<Answer, Stop> {
     let mail = client.shared.mail.clone();
-    let uids = client.meant(&fetch.set, fetch.uid).await?;
+    let mut uids = client.meant(&fetch.set, fetch.uid).await?;
+    if let Some(partial) = fetch.partial {
+        uids = from_wire(&partial.clip(&to_wire(&uids)));
+    }
+    if fetch.changed_since.is_some() {
+        uids = changed(client, &fetch, uids).await?;
+    }
     let selected = client.selected()?;
     let plan = Plan::new(fetch.items, selected.view.access());
     let (wanted, mut told) = (uids.len(), Told::default());
     let mut pages = Pages::new(selected.view.target(), uids);
-    while let Some(rows) = pages.next(&mail).await? {
+    while let Some(mut rows) = pages.next(&mail).await? {
+        if let Some(since) = fetch.changed_since {
+            let all = rows.len();
+            rows.retain(|row| row.modseq.0 > since);
+            told.messages += (all - rows.len()) as u64;
+        }
         if plan.structure {
             for rows in rows.chunks(STRUCTURES) {
                 with_structures(client, &mail, &plan, rows, &mut told).await?;
@@ -101,6 +127,23 @@ pub(crate) async fn fetch(client: &mut Client, fetch: Fetch) -> Result<Answer, S
         return Ok(Answer::ok_with(Code::ExpungeIssued, "Some messages are gone"));
     }
     Ok(Answer::ok())
+}
+
+/// Which of these messages may have changed since; with VANISHED, tells which are gone: "Any VANISHED (EARLIER)
+/// responses MUST be returned before any FETCH responses" (RFC 7162 §3.2.6).
+async fn changed(client: &mut Client, fetch: &Fetch, uids: UidSet) -> Result<UidSet, Stop> {
+    let mail = client.shared.mail.clone();
+    let selected = client.selected()?;
+    let since = ModSeq(fetch.changed_since.unwrap_or(0));
+    let since = mail.since(selected.view.target(), since).await?;
+    if fetch.vanished {
+        let gone = earlier(&selected.view, &since, &ever(selected, &fetch.set));
+        client.machine.writer().vanished(true, &to_wire(&gone));
+    }
+    Ok(match &since.changed {
+        Some(changed) => uids.intersection(changed),
+        None => uids,
+    })
 }
 
 /// How far it has come.
@@ -205,7 +248,8 @@ async fn mark_seen(client: &mut Client, mail: &Mail, ready: &mut [Ready]) {
         .map(|ready| ready.row.uid)
         .collect();
     let Some(selected) = client.selected.as_mut().filter(|_| !unseen.is_empty()) else { return };
-    let change = FlagChange { op: FlagOp::Add, flags: Flags::SEEN, keywords: Vec::new() };
+    let (op, flags, keywords) = (FlagOp::Add, Flags::SEEN, Vec::new());
+    let change = FlagChange { op, flags, keywords, unchanged_since: None };
     match mail.store_flags(&mut selected.view, &unseen, &change).await {
         Ok(stored) => {
             let mut stored: HashMap<Uid, _> =
@@ -214,6 +258,7 @@ async fn mark_seen(client: &mut Client, mail: &Mail, ready: &mut [Ready]) {
                 if let Some(stored) = stored.remove(&ready.row.uid) {
                     ready.row.flags = stored.flags;
                     ready.row.keywords = stored.keywords;
+                    ready.row.modseq = stored.modseq;
                     ready.changed = true;
                 }
             }
@@ -244,6 +289,12 @@ async fn write_line(
         tell_keywords(machine, selected, &row.keywords);
     }
     let recent = !machine.is_rev2() && selected.view.is_recent(row.uid.0);
+    // "a FETCH/UID FETCH that implicitly set the \Seen flag" tells UID and mod-sequence too (RFC 7162 §3.2.4).
+    let condstore = changed && machine.is_enabled(Capability::CondStore);
+    let has = |item: FetchItem| plan.items.contains(&item);
+    if condstore || has(FetchItem::ModSeq) {
+        selected.show(row.modseq);
+    }
     let mut writer = machine.writer();
     let mut line = writer.fetch(number);
     for (item, piece) in plan.items.iter().zip(pieces) {
@@ -252,6 +303,12 @@ async fn write_line(
             (FetchItem::Flags, _) => line.flags(row.flags, &row.keywords, recent),
             (FetchItem::InternalDate, _) => line.internal_date(&row.received_at),
             (FetchItem::Size, _) => line.size(u64::from(row.size)),
+            (FetchItem::ModSeq, _) => line.mod_seq(row.modseq.0),
+            (FetchItem::EmailId, _) => line.email_id(&row.message.to_string()),
+            (FetchItem::ThreadId, _) => line.thread_id(Some(&row.thread.to_string())),
+            (FetchItem::SaveDate, _) => line.save_date(Some(&row.saved_at)),
+            // It lies with the rest, so LAZY costs no more.
+            (FetchItem::Preview { .. }, Some(m)) => line.preview(Some(&m.preview)),
             (FetchItem::Envelope, Some(m)) => line.envelope(&m.structure.envelope),
             (FetchItem::Body, Some(m)) => line.body(&m.structure.root),
             (FetchItem::BodyStructure, Some(m)) => line.body_structure(&m.structure.root),
@@ -260,6 +317,12 @@ async fn write_line(
     }
     if changed && !plan.flags {
         line.flags(row.flags, &row.keywords, recent);
+    }
+    if condstore && !has(FetchItem::Uid) {
+        line.uid(row.uid.0);
+    }
+    if condstore && !has(FetchItem::ModSeq) {
+        line.mod_seq(row.modseq.0);
     }
     line.end();
     Ok(())

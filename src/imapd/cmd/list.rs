@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
-use imap::{Attribute, List, ListEntry, SpecialUse, StatusItem, StatusValue};
+use imap::{Attribute, List, ListEntry, SpecialUse, StatusData, StatusItem, StatusValue};
 use mail::{MailError, Mailbox, MailboxName, Role, SEPARATOR};
 use std::collections::{BTreeMap, HashSet};
 
@@ -138,8 +138,7 @@ pub(crate) async fn list(client: &mut Client, list: &List) -> Result<Answer, Sto
             old_name: None,
         });
         if let (Some(mailbox), false) = (&name.mailbox, list.returns.status.is_empty()) {
-            let values = values(mailbox, &list.returns.status);
-            client.machine.writer().mailbox_status(text, &values);
+            tell_status(client, text, mailbox, &list.returns.status);
         }
         client.wire.send_some(client.machine.output()).await?;
     }
@@ -178,24 +177,31 @@ pub(crate) async fn status(
     let account = client.account()?;
     let name = MailboxName::parse(mailbox).map_err(|_| MailError::NoMailbox)?;
     let found = client.shared.mail.mailbox(account, &name).await?;
-    client.machine.writer().mailbox_status(&found.name, &values(&found, items));
+    tell_status(client, &found.name, &found, items);
     Ok(Answer::ok())
 }
 
-fn values<'a>(mailbox: &'a Mailbox, items: &[StatusItem]) -> Vec<StatusValue<'a>> {
+/// Says STATUS of a mailbox.
+fn tell_status(client: &mut Client, name: &str, mailbox: &Mailbox, items: &[StatusItem]) {
+    let id = mailbox.id.to_string();
+    let limit = client.shared.config.max_message_bytes;
     let value = |item: &StatusItem| match item {
-        StatusItem::Messages => u64::from(mailbox.total),
-        StatusItem::Recent => u64::from(mailbox.recent),
-        StatusItem::UidNext => u64::from(mailbox.uidnext.0),
-        StatusItem::UidValidity => u64::from(mailbox.uidvalidity.0),
-        StatusItem::Unseen => u64::from(mailbox.unseen),
-        StatusItem::Deleted => u64::from(mailbox.deleted),
-        StatusItem::Size => mailbox.size,
-        StatusItem::HighestModSeq => mailbox.highest_modseq.0,
+        StatusItem::Messages => StatusData::Number(mailbox.total.into()),
+        StatusItem::Recent => StatusData::Number(mailbox.recent.into()),
+        StatusItem::UidNext => StatusData::Number(mailbox.uidnext.0.into()),
+        StatusItem::UidValidity => StatusData::Number(mailbox.uidvalidity.0.into()),
+        StatusItem::Unseen => StatusData::Number(mailbox.unseen.into()),
+        StatusItem::Deleted => StatusData::Number(mailbox.deleted.into()),
+        StatusItem::Size => StatusData::Number(mailbox.size),
+        StatusItem::HighestModSeq => StatusData::Number(mailbox.highest_modseq.0),
+        StatusItem::MailboxId => StatusData::Id(&id),
+        StatusItem::AppendLimit => StatusData::Number(limit),
         // Not announced, so not asked.
-        StatusItem::MailboxId | StatusItem::AppendLimit | StatusItem::DeletedStorage => 0,
+        StatusItem::DeletedStorage => StatusData::Nil,
     };
-    items.iter().map(|item| StatusValue { item: *item, value: value(item).into() }).collect()
+    let values: Vec<_> =
+        items.iter().map(|item| StatusValue { item: *item, value: value(item) }).collect();
+    client.machine.writer().mailbox_status(name, &values);
 }
 
 #[cfg(test)]

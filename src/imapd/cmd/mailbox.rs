@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
-use imap::SpecialUse;
+use imap::{Capability, SpecialUse};
 use mail::{MailError, MailboxName, Role};
 
 fn name(text: &str) -> Result<MailboxName, MailError> {
@@ -21,8 +21,11 @@ pub(crate) async fn create(
         _ => return Err(MailError::UseTaken.into()),
     };
     let account = client.account()?;
-    client.shared.mail.create(account, &name(mailbox)?, role).await?;
-    Ok(Answer::ok())
+    let id = client.shared.mail.create(account, &name(mailbox)?, role).await?;
+    Ok(match client.machine.serves(Capability::ObjectId) {
+        true => Answer::created(&id.to_string()),
+        false => Answer::ok(),
+    })
 }
 
 pub(crate) async fn delete(client: &mut Client, mailbox: &str) -> Result<Answer, Stop> {

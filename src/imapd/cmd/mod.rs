@@ -5,6 +5,7 @@ mod fetch;
 mod info;
 mod list;
 mod mailbox;
+mod resync;
 mod search;
 mod select;
 mod store;
@@ -19,8 +20,8 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         Command::Noop | Command::Check => info::noop(client).await,
         Command::Id(said) => Ok(info::id(client, &said)),
         Command::Namespace => Ok(info::namespace(client)),
-        Command::Select { mailbox, read_only, .. } => {
-            select::select(client, &mailbox, read_only).await
+        Command::Select { mailbox, read_only, qresync, .. } => {
+            select::select(client, &mailbox, read_only, qresync.as_deref()).await
         }
         Command::Close => select::close(client).await,
         Command::Unselect => {

@@ -32,8 +32,15 @@ pub(crate) async fn search(client: &mut Client, search: &Search) -> Result<Answe
         selected.saved = from_wire(&returns.saved(&to_wire(&found)));
     }
     let numbers = if search.uid { to_wire(&found) } else { numbers_of(&selected.view, &found) };
+    // "the highest mod-sequence for all messages being returned" (RFC 7162 §3.1.5).
+    let mut modseq = None;
+    if let Some(returned) = search.returned(&to_wire(&found)) {
+        let target = selected.view.target();
+        modseq = mail.highest_modseq(target, &from_wire(&returned)).await?;
+    }
     let tag = client.machine.tag().to_owned();
-    client.machine.writer().search(&tag, search, &numbers);
+    let modseq = modseq.map(|modseq| modseq.0);
+    client.machine.writer().search_with(&tag, search, &numbers, modseq);
     Ok(Answer::ok())
 }
 

@@ -2,9 +2,10 @@
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
+use crate::cmd::resync::resync;
 use crate::selected::Selected;
 use crate::update::all_flags;
-use imap::{Code, ListEntry, Status};
+use imap::{Capability, Code, ListEntry, QResync, Status};
 use mail::{Access, MailError, MailboxName};
 use types::Flags;
 
@@ -17,6 +18,7 @@ pub(crate) async fn select(
     client: &mut Client,
     mailbox: &str,
     read_only: bool,
+    qresync: Option<&QResync>,
 ) -> Result<Answer, Stop> {
     client.deselect().await;
     let account = client.account()?;
@@ -40,11 +42,25 @@ pub(crate) async fn select(
     let uidvalidity = Code::UidValidity(opened.uidvalidity.0);
     writer.status(Status::Ok, Some(&uidvalidity), "UIDs are valid");
     writer.status(Status::Ok, Some(&Code::UidNext(view.uidnext())), "Next UID");
+    let highest = view.told_modseq().0;
+    writer.status(Status::Ok, Some(&Code::HighestModSeq(highest)), "Highest mod-sequence");
+    if client.machine.serves(Capability::ObjectId) {
+        let id = opened.id.to_string();
+        let code = Code::MailboxId(&id);
+        client.machine.writer().status(Status::Ok, Some(&code), "The mailbox's id");
+    }
+    let mut writer = client.machine.writer();
     if read_only {
         writer.permanent_flags(Flags::default(), &[] as &[&str], false);
+    } else {
+        writer.permanent_flags(all_flags(), keywords, true);
+    }
+    if let Some(known) = qresync {
+        resync(client, known).await?;
+    }
+    if read_only {
         return Ok(Answer::ok_with(Code::ReadOnly, "EXAMINE completed"));
     }
-    writer.permanent_flags(all_flags(), keywords, true);
     Ok(Answer::ok_with(Code::ReadWrite, "SELECT completed"))
 }
 

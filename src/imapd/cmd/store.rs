@@ -2,9 +2,11 @@
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
+use crate::sets::{numbers_of, to_wire};
 use crate::update::tell_keywords;
-use imap::{Code, Store, StoreAction};
-use mail::{Access, FlagChange, FlagOp, Stored};
+use imap::{Capability, Code, Store, StoreAction};
+use mail::{Access, FlagChange, FlagOp, Stored, StoredState, UidSet};
+use types::ModSeq;
 
 pub(crate) async fn store(client: &mut Client, store: &Store) -> Result<Answer, Stop> {
     let mail = client.shared.mail.clone();
@@ -20,16 +22,26 @@ pub(crate) async fn store(client: &mut Client, store: &Store) -> Result<Answer, 
         },
         flags: store.flags.flags,
         keywords: store.flags.keywords.clone(),
+        unchanged_since: store.unchanged_since.map(ModSeq),
     };
-    let mut told = 0;
+    let (mut told, mut left_alone) = (0, UidSet::default());
     for chunk in uids.chunks() {
         let view = &mut client.selected()?.view;
         let stored = mail.store_flags(view, &chunk, &change).await?;
         told += stored.len() as u64;
-        for row in stored.iter().filter(|_| !store.silent) {
-            tell(client, store.uid, row)?;
+        for row in &stored {
+            if row.state == StoredState::Conflict {
+                left_alone.push(row.uid.0);
+            }
+            tell(client, store, row)?;
             client.wire.send_some(client.machine.output()).await?;
         }
+    }
+    if !left_alone.is_empty() {
+        // "the server MUST return in the tagged response a MODIFIED response code" (RFC 7162 §3.1.3).
+        let view = &client.selected()?.view;
+        let set = if store.uid { to_wire(&left_alone) } else { numbers_of(view, &left_alone) };
+        return Ok(Answer::modified(set));
     }
     if told < uids.len() {
         return Ok(Answer::ok_with(Code::ExpungeIssued, "Some messages are gone"));
@@ -37,18 +49,34 @@ pub(crate) async fn store(client: &mut Client, store: &Store) -> Result<Answer, 
     Ok(Answer::ok())
 }
 
-/// "the updated value of the data" (RFC 9051 §6.4.6), whether it changed or not.
-fn tell(client: &mut Client, with_uid: bool, row: &Stored) -> Result<(), Stop> {
+/// "the updated value of the data" (RFC 9051 §6.4.6), whether it changed or not; with SILENT only the new
+/// mod-sequence, to who knows mod-sequences, and what a message that was left alone is like.
+fn tell(client: &mut Client, store: &Store, row: &Stored) -> Result<(), Stop> {
+    let condstore = client.machine.is_enabled(Capability::CondStore);
+    let flags = !store.silent || row.state == StoredState::Conflict;
+    let news = condstore && row.state == StoredState::Changed;
+    if !flags && !news {
+        return Ok(());
+    }
     let selected = client.selected.as_mut().ok_or_else(|| Answer::bad("No mailbox is selected"))?;
     let Some(number) = selected.view.number(row.uid.0) else { return Ok(()) };
-    tell_keywords(&mut client.machine, selected, &row.keywords);
+    if flags {
+        tell_keywords(&mut client.machine, selected, &row.keywords);
+    }
     let recent = !client.machine.is_rev2() && selected.view.is_recent(row.uid.0);
     let mut writer = client.machine.writer();
     let mut line = writer.fetch(number);
-    if with_uid {
+    // "the server MUST automatically include both UID and mod-sequence data" (RFC 7162 §3.2.4).
+    if store.uid || condstore {
         line.uid(row.uid.0);
     }
-    line.flags(row.flags, &row.keywords, recent);
+    if flags {
+        line.flags(row.flags, &row.keywords, recent);
+    }
+    if condstore {
+        line.mod_seq(row.modseq.0);
+        selected.show(row.modseq);
+    }
     line.end();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::update::Look;
-use imap::{Code, NumberSet, SequenceSet, Status, Transfer};
+use imap::{Capability, Code, NumberSet, SequenceSet, Status, Transfer};
 use mail::{Access, CopyUids, MailError, MailboxName, UidSet};
 use types::MailboxId;
 
@@ -24,8 +24,18 @@ pub(crate) async fn expunge(
     let result = mail.expunge(&client.selected()?.view, only.as_ref()).await;
     // Whatever was removed before an error is told all the same.
     client.update_quietly(Look::Now).await?;
-    result?;
-    Ok(Answer::ok())
+    let removed = result?;
+    expunged(client, removed > 0)
+}
+
+/// "If at least one message got expunged and QRESYNC was enabled, the server MUST send the updated per-mailbox
+/// modification sequence using the HIGHESTMODSEQ response code ... in the tagged OK response" (RFC 7162 §3.2.7).
+fn expunged(client: &mut Client, some: bool) -> Result<Answer, Stop> {
+    if !some || !client.machine.is_enabled(Capability::QResync) {
+        return Ok(Answer::ok());
+    }
+    let told = client.selected()?.view.told_modseq().0;
+    Ok(Answer::ok_with(Code::HighestModSeq(told), "Expunged"))
 }
 
 /// The messages meant, and where they are to go.
@@ -88,6 +98,6 @@ pub(crate) async fn move_(client: &mut Client, transfer: &Transfer) -> Result<An
     client.update_quietly(Look::Now).await?;
     match failed {
         Some(error) => Err(error.into()),
-        None => Ok(Answer::ok()),
+        None => expunged(client, all.uidvalidity.is_some()),
     }
 }
