@@ -260,6 +260,11 @@ impl Session {
         }
     }
 
+    /// The command was a part of a message, and there is a bound on those already.
+    fn not_idle(&mut self) {
+        self.idle = self.idle.saturating_sub(1);
+    }
+
     fn count_error(&mut self) {
         self.errors += 1;
         if self.errors >= self.config.max_errors && !self.close {
@@ -562,6 +567,7 @@ impl Session {
         self.question = None;
         if verdict == RcptVerdict::Ok {
             self.accepted += 1;
+            self.not_idle();
             self.go(Stage::Rcpt);
         }
         self.say(verdict.into());
@@ -641,6 +647,9 @@ impl Session {
                 // LMTP: "one reply for each previously successful RCPT" (RFC 2033 §4.2).
                 let replies = if self.config.role == Role::Lmtp { self.accepted } else { 1 };
                 (0..replies).for_each(|_| self.say(reply));
+                // Where this message ends another server may see no end, and pass on what follows as text that
+                // a stranger wrote: it must not be run as commands.
+                self.close |= reply == reply::BARE_LINE_END;
                 self.end_transaction();
                 None
             }
@@ -706,6 +715,9 @@ impl Session {
             return None;
         }
         let chunk = Chunk { left, last, refused: None };
+        if left > 0 && matches!(self.stage, Stage::Rcpt | Stage::Bdat) {
+            self.not_idle();
+        }
         match self.stage {
             Stage::Rcpt => self.ask(Open::Data { chunk: Some(chunk) }, Event::Data),
             Stage::Bdat => {
