@@ -1,10 +1,11 @@
 //! The system tests: everything that needs real servers, in one binary, so that linking is paid once.
 //!
 //! `store_*`: the store against PostgreSQL, directly and through PgBouncer. `parts_*`: coordinator and blob
-//! store against Redis and S3. `node_*`: real `postrider` processes. The rest needs no server.
+//! store against Redis and S3. `node_*`: real `postrider` processes; `imap_*`: their IMAP. The rest needs no server.
 
 mod bench;
 mod dependency_rules;
+mod imap;
 mod licences;
 mod nodes;
 mod parts;
