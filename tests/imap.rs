@@ -3,6 +3,9 @@
 //! Every transcript is played twice on a new account: with all connections on one node, and with the second and all
 //! further connections on another. Both must read the same.
 
+mod model;
+mod sessions;
+
 use anyhow::{Context, Result, ensure};
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -39,6 +39,18 @@ impl Stream {
     /// When nobody listens.
     pub async fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await.with_context(|| address.to_string())?;
+        stream.set_nodelay(true)?;
+        Ok(Self { socket: Socket::Plain(stream), buffer: BytesMut::new(), patience: PATIENCE })
+    }
+
+    /// Connects from another address of this machine (all of 127.0.0.0/8 is).
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> Result<Self> {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(source, 0))?;
+        let stream = socket.connect(address).await.with_context(|| address.to_string())?;
         stream.set_nodelay(true)?;
         Ok(Self { socket: Socket::Plain(stream), buffer: BytesMut::new(), patience: PATIENCE })
     }
@@ -147,6 +159,15 @@ impl Stream {
                 bail!("closed in the middle of {:?}", self.buffer);
             }
         }
+    }
+
+    /// All that comes until the server closes.
+    ///
+    /// # Errors
+    /// When nothing comes for too long, and the server does not close.
+    pub async fn rest(&mut self) -> Result<Bytes> {
+        while self.more().await? {}
+        Ok(self.buffer.split().freeze())
     }
 
     /// Whether the server closes now, having said nothing more.
