@@ -265,16 +265,24 @@ BEGIN
 END $$;
 
 -- Keywords after a STORE. Keywords compare without case; the first spelling stays. NULL when none is left.
+-- Bounded, since many rows with their keywords are in a node's memory at once.
 CREATE FUNCTION keywords_apply_v1(p_old text[], p_mode smallint, p_given text[]) RETURNS text[]
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    v_new text[] := (
     SELECT array_agg(k ORDER BY lower(k)) FROM (
         SELECT DISTINCT ON (lower(x.k)) x.k FROM (
             SELECT k, 0 AS source FROM unnest(p_old) k WHERE p_mode <> 0
             UNION ALL
             SELECT k, 1 FROM unnest(p_given) k WHERE p_mode <> 2) x
          WHERE p_mode <> 2 OR lower(x.k) NOT IN (SELECT lower(g) FROM unnest(p_given) g)
-         ORDER BY lower(x.k), x.source) y
-$$;
+         ORDER BY lower(x.k), x.source) y);
+BEGIN
+    IF p_mode <> 2 AND cardinality(v_new) > 200 THEN
+        RAISE EXCEPTION 'too many keywords' USING ERRCODE = 'PR001';
+    END IF;
+    RETURN v_new;
+END $$;
 
 -- Flags of messages. p_mode: 0 set, 1 add, 2 remove. Messages whose modseq is above p_unchanged_since are
 -- left alone (RFC 7162). What does not change costs no modseq.

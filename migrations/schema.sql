@@ -268,16 +268,23 @@ BEGIN
     RETURN (SELECT b.state = 0 FROM blob b WHERE b.id = p_blob);
 END $$;
 CREATE FUNCTION public.keywords_apply_v1(p_old text[], p_mode smallint, p_given text[]) RETURNS text[]
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     AS $$
+DECLARE
+    v_new text[] := (
     SELECT array_agg(k ORDER BY lower(k)) FROM (
         SELECT DISTINCT ON (lower(x.k)) x.k FROM (
             SELECT k, 0 AS source FROM unnest(p_old) k WHERE p_mode <> 0
             UNION ALL
             SELECT k, 1 FROM unnest(p_given) k WHERE p_mode <> 2) x
          WHERE p_mode <> 2 OR lower(x.k) NOT IN (SELECT lower(g) FROM unnest(p_given) g)
-         ORDER BY lower(x.k), x.source) y
-$$;
+         ORDER BY lower(x.k), x.source) y);
+BEGIN
+    IF p_mode <> 2 AND cardinality(v_new) > 200 THEN
+        RAISE EXCEPTION 'too many keywords' USING ERRCODE = 'PR001';
+    END IF;
+    RETURN v_new;
+END $$;
 CREATE FUNCTION public.mailbox_create_v1(p_account integer, p_name text, p_role smallint, p_ids uuid[]) RETURNS TABLE(id uuid, modseq bigint)
     LANGUAGE plpgsql
     AS $$

@@ -78,6 +78,7 @@ fn refused(why: &str) -> MailError {
         "mailbox exists" => MailError::Exists,
         "mailbox has children" => MailError::HasChildren,
         "special use taken" => MailError::UseTaken,
+        "too many keywords" => MailError::Limit("a message holds no more keywords"),
         "too many messages" => MailError::Limit("INBOX holds too many messages to be renamed"),
         other => MailError::Bug(other.to_owned()),
     }

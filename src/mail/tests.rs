@@ -261,6 +261,28 @@ async fn moves_and_renames() -> Result<()> {
     bench.all_is_well().await
 }
 
+/// Many rows with their keywords are in memory at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_holds_only_so_many_keywords() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(1).await?;
+    let mut view = bench.open(INBOX).await?;
+    let mut store = async |op, from: u32, count: u32| {
+        let keywords = (from..from + count).map(|n| format!("k{n}")).collect();
+        let change = FlagChange { op, flags: Flags::default(), keywords, unchanged_since: None };
+        bench.mail.store_flags(&mut view, &[Uid(1)], &change).await
+    };
+    for from in [0, 100] {
+        assert_eq!(store(FlagOp::Add, from, 100).await?.len(), 1);
+    }
+    assert!(matches!(store(FlagOp::Add, 200, 1).await, Err(MailError::Limit(_))));
+    assert_eq!(store(FlagOp::Add, 50, 100).await?[0].keywords.len(), 200, "none of them is new");
+    assert_eq!(store(FlagOp::Remove, 0, 1).await?[0].keywords.len(), 199);
+    assert_eq!(store(FlagOp::Add, 200, 1).await?[0].keywords.len(), 200);
+    assert_eq!(store(FlagOp::Set, 300, 100).await?[0].keywords.len(), 100);
+    bench.all_is_well().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_and_searches() -> Result<()> {
     let bench = Bench::new().await?;

@@ -49,6 +49,9 @@ pub struct View {
     opened: Mailbox,
     numbers: Numbers,
     vanished: UidSet,
+    /// Known messages whose flags may have changed, as far as the log was read: kept until its end is reached, since
+    /// a log that breaks off is not read again from where it began.
+    updated: UidSet,
     /// The lowest UID that was never heard of.
     next: u32,
     modseq: ModSeq,
@@ -108,6 +111,7 @@ impl View {
             opened,
             numbers,
             vanished: UidSet::default(),
+            updated: UidSet::default(),
             modseq: snapshot.modseq,
             lost_at: None,
             own: Vec::new(),
@@ -316,7 +320,7 @@ impl View {
         self.lose(&lost, first, changes);
         let updated: UidSet = updated.into_iter().collect();
         let told = before.difference(&self.vanished);
-        changes.updated = changes.updated.union(&updated).intersection(&told);
+        self.updated = self.updated.union(&updated).intersection(&told);
     }
 
     fn append(&mut self, new: &UidSet, changes: &mut Changes) {
@@ -334,6 +338,11 @@ impl View {
         }
         self.vanished = self.vanished.union(gone);
         changes.vanished = !self.vanished.is_empty();
+    }
+
+    /// At the end of the log.
+    fn report(&mut self, changes: &mut Changes) {
+        changes.updated = std::mem::take(&mut self.updated);
     }
 
     /// Takes over the mailbox as it is, whatever the change log says.
@@ -408,6 +417,7 @@ impl Mail {
             return Err(MailError::NoMailbox);
         }
         view.take_vanished();
+        view.updated = UidSet::default();
         view.claim_recent = false;
         Ok(Some(view))
     }
@@ -452,6 +462,7 @@ impl Mail {
         if let Some(log) = self.follow(view, &mut changes).await? {
             self.resync(view, &log, &mut changes).await?;
         }
+        view.report(&mut changes);
         Ok(changes)
     }
 
@@ -505,7 +516,7 @@ impl Mail {
         }
         view.compare(&UidSet::from_ranges(runs), changes);
         let updated: UidSet = updated.into_iter().collect();
-        changes.updated = changes.updated.union(&updated).difference(&view.vanished);
+        view.updated = view.updated.union(&updated).difference(&view.vanished);
         view.modseq = log.modseq;
         view.highest = log.highest;
         view.own.clear();

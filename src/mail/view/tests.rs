@@ -65,6 +65,15 @@ impl Model {
         self.log(3, gone);
     }
 
+    /// One page only: then PostgreSQL went away.
+    fn sync_in_part(&self, view: &mut View, limit: usize) {
+        let rows = self.log.iter().filter(|row| row.modseq > view.modseq);
+        let page: Vec<_> = rows.take(limit).cloned().collect();
+        if let Some(last) = page.last().map(|row| row.modseq) {
+            view.apply(&page, last, &mut Changes::default());
+        }
+    }
+
     /// As `store::message::change_log`, `limit` rows at a time.
     fn sync(&self, view: &mut View, limit: usize) -> Changes {
         let mut changes = Changes { vanished: !view.vanished.is_empty(), ..Changes::default() };
@@ -79,6 +88,7 @@ impl Model {
             };
             view.apply(page, up_to, &mut changes);
             if complete {
+                view.report(&mut changes);
                 return changes;
             }
         }
@@ -91,6 +101,7 @@ enum Act {
     Flag(Vec<usize>, bool),
     Expunge(Vec<usize>),
     Sync(usize),
+    SyncInPart(usize),
     Tell,
 }
 
@@ -101,6 +112,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         (picks(), any::<bool>()).prop_map(|(picks, own)| Act::Flag(picks, own)),
         picks().prop_map(Act::Expunge),
         (1usize..4).prop_map(Act::Sync),
+        (1usize..4).prop_map(Act::SyncInPart),
         Just(Act::Tell),
     ];
     prop::collection::vec(act, 0..60)
@@ -175,6 +187,10 @@ proptest! {
                     prop_assert_eq!(view.all().difference(view.vanished()), alive);
                     prop_assert_eq!(view.uidnext(), model.next);
                     prop_assert_eq!(changes.vanished, !view.vanished().is_empty());
+                }
+                Act::SyncInPart(limit) => {
+                    model.sync_in_part(&mut view, limit);
+                    client.told_exists(&view);
                 }
                 Act::Tell => client.told_expunged(view.take_vanished()),
             }
