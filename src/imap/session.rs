@@ -351,6 +351,12 @@ impl Session {
         }
     }
 
+    /// Whether BYE was said: nothing more is read, and [`Event::Close`] comes next.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.close || self.state == State::Logout
+    }
+
     /// The next thing to do; `None`: more input is needed (or an answer to the open question).
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Option<Event> {

@@ -152,7 +152,7 @@ impl Client {
                 Woken::Octets(_) | Woken::Goodbye => return Ok(woken),
             }
             self.wire.send(self.machine.output()).await?;
-            if self.machine.state() == State::Logout {
+            if self.machine.is_ending() {
                 return Ok(woken);
             }
         }

@@ -57,6 +57,13 @@ impl Selected {
         std::mem::replace(&mut self.shown, ModSeq(0))
     }
 
+    /// Whether a message vanished of which the client was never told: a look found it and broke off before it was
+    /// told. Its EXPUNGE would count a message that the client does not have.
+    pub(crate) fn owes_exists(&self) -> bool {
+        let last = self.view.vanished().runs().last().and_then(|run| self.view.number(*run.end()));
+        last.is_some_and(|number| number > self.told_exists)
+    }
+
     /// Keywords that FLAGS names.
     pub(crate) fn keywords(&self) -> &[String] {
         &self.keywords

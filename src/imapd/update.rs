@@ -64,6 +64,9 @@ impl Client {
 
     async fn tell(&mut self) -> Result<(), Stop> {
         let Some(selected) = &mut self.selected else { return Ok(()) };
+        if selected.owes_exists() {
+            tell_exists(&mut self.machine, selected);
+        }
         let untold = self.machine.may_expunge() && !selected.view.vanished().is_empty();
         if untold && self.machine.is_enabled(Capability::QResync) {
             let gone = selected.view.take_vanished_uids();

@@ -832,6 +832,18 @@ fn the_end_comes_when_it_may() {
     assert_eq!(client.send(b""), "* BYE Idle for too long\r\n");
 }
 
+/// A driver that waits for updates in IDLE has to see that the session is over.
+#[test]
+fn goodbye_in_idle_is_the_end() {
+    let mut client = Client::selected();
+    assert!(client.send(b"i IDLE\r\n").starts_with("+ "));
+    assert!(client.session.is_idle() && !client.session.is_ending());
+    client.session.bye(Some(&Code::NonExistent), "Gone");
+    assert!(client.session.is_ending());
+    assert!(client.send(b"").starts_with("* BYE [NONEXISTENT]") && client.closed);
+    assert!(client.session.is_ending());
+}
+
 #[test]
 fn nesting_and_counts_are_bounded() {
     let answer = |command: String| {

@@ -37,7 +37,10 @@ pub(super) struct Stream {
 }
 
 enum Source {
+    /// For a literal.
     Raw(Body),
+    /// As it is, NUL and all: for a `literal8`.
+    Exact(Body),
     Decoded(Decoded),
 }
 
@@ -51,6 +54,7 @@ impl Stream {
         while self.left > 0 {
             let next = match &mut self.source {
                 Source::Raw(body) => body.next().await?.map(without_nul),
+                Source::Exact(body) => body.next().await?,
                 Source::Decoded(decoded) => decoded.next().await?,
             };
             let Some(mut piece) = next else {
@@ -214,7 +218,7 @@ impl Reader<'_> {
             let size = self.message.structure.size;
             let range = section.partial.map_or(0..size, |partial| partial.clip(size));
             let left = range.end - range.start;
-            let source = Source::Raw(self.mail.read(self.message, range).await?);
+            let source = Source::Exact(self.mail.read(self.message, range).await?);
             return Ok(Piece::Stream(Box::new(Stream { source, skip: 0, left })));
         }
         let Some(part) = self.decodable(&section.part)? else { return Ok(Piece::Nil) };
