@@ -31,7 +31,7 @@ pub struct Permit {
     /// Unique.
     pub id: u128,
     /// What it is one of.
-    pub keys: Vec<String>,
+    pub limits: Vec<Limit>,
 }
 
 /// An answer to a wish for permits.
@@ -90,12 +90,17 @@ pub trait Limits: Send + Sync {
     /// Returns when a permit of this limit may have come free. May be early. Cancel-safe.
     async fn freed(&self, key: &str);
 
-    /// Signs of life for permits. Permits that had run out are taken again, over the limit if need be: their
-    /// connections exist.
+    /// Signs of life for permits. Those that had run out or were forgotten are taken again, over the limit if
+    /// need be, since their connections exist; returned are those that make it exceed: to be given back as soon
+    /// as what is under way has ended.
     ///
     /// # Errors
     /// [`CoordinatorError::Unavailable`].
-    async fn renew(&self, me: Incarnation, permits: &[Permit]) -> Result<(), CoordinatorError>;
+    async fn renew(
+        &self,
+        me: Incarnation,
+        permits: &[Permit],
+    ) -> Result<Vec<u128>, CoordinatorError>;
 
     /// Gives a permit back and wakes who waits for it.
     ///

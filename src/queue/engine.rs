@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 use types::{Destination, Incarnation};
 pub use watch::ORPHAN_AGE;
-use watch::{Timers, Unsure};
+use watch::Timers;
 
 /// How a node sends.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,8 +140,8 @@ pub enum Event<R, N> {
     Given(RunId, Result<Given, Away>),
     /// Results were written.
     Recorded(u64, Result<(), Away>),
-    /// What a look for rows without an attempt, sent at this time, freed.
-    Reconciled(Mono, Result<Vec<Destination>, Away>),
+    /// What a look for rows without an attempt freed.
+    Reconciled(Result<Vec<Destination>, Away>),
     /// Everything this node owned is free.
     LetGo(Result<(), Away>),
     /// The node is going.
@@ -191,7 +191,6 @@ pub struct Engine<R, N> {
     rng: SmallRng,
     lease: Lease,
     peers: Peers,
-    unsure: Unsure,
     timers: Timers,
     runs: BTreeMap<RunId, runs::Run>,
     last_run: u64,
@@ -221,7 +220,6 @@ impl<R, N: Clone> Engine<R, N> {
             rng,
             lease: Lease::default(),
             peers: Peers::default(),
-            unsure: Unsure::default(),
             timers,
             runs: BTreeMap::new(),
             last_run: 0,
@@ -247,17 +245,14 @@ impl<R, N: Clone> Engine<R, N> {
             Event::Rang(result) => self.rang(result),
             Event::Beaten => self.timers.beat.done(),
             Event::Prepared(run, prepared) => self.prepared(now, run, prepared),
-            Event::Claimed(run, result) => self.claimed(now, run, result),
+            Event::Claimed(run, result) => self.claimed(run, result),
             Event::Finished(recipient, fate, policy, note) => {
                 self.finished(recipient, fate, policy, note);
             }
             Event::Ended(run) => self.ended(now, run),
             Event::Given(run, result) => self.given(now, run, result),
-            Event::Recorded(batch, result) => {
-                self.noticed(now, result.is_err());
-                self.recorder.answered(batch, result.is_ok(), now);
-            }
-            Event::Reconciled(asked, result) => self.reconciled(asked, now, result),
+            Event::Recorded(batch, result) => self.recorder.answered(batch, result.is_ok(), now),
+            Event::Reconciled(result) => self.reconciled(now, result),
             Event::LetGo(result) => self.let_go(result),
             Event::Drain => self.drain(),
         }

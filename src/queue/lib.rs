@@ -3,7 +3,7 @@
 //! PostgreSQL's rows are the queue; the coordinator's bells and tokens only say where to look; nodes come and go.
 //! [`Engine`] is one node's part in that. It does no I/O and has no clock: [events](Event) and times go in,
 //! [things to do](Do) come out, and the seeded simulation beside it drives several of them through everything
-//! that can go wrong. [`worker`] is the same engine over sockets.
+//! that can go wrong.
 //!
 //! # What holds
 //!
@@ -26,6 +26,7 @@
 //! ```
 
 mod clock;
+mod doorbell;
 mod engine;
 mod judge;
 mod lease;
@@ -34,8 +35,10 @@ mod pace;
 mod peers;
 mod recorder;
 mod schedule;
+pub mod worker;
 
 pub use clock::Mono;
+pub use doorbell::Doorbell;
 pub use engine::{Away, Claim, Do, Due, Engine, EngineConfig, Event, ORPHAN_AGE, Prepared, RunId};
 pub use judge::{Again, Fate, Reports, RetryPolicy, Ruling, Standing, judge};
 pub use lease::{LEASE, Lease, RENEW_EVERY};
@@ -43,3 +46,6 @@ pub use pace::{Pace, Signal};
 pub use peers::{Peers, Sighting};
 pub use recorder::Record;
 pub use schedule::{BUSY, OVER_QUOTA, REMOTE, Schedule};
+
+#[cfg(test)]
+mod sim;

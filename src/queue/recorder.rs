@@ -71,6 +71,16 @@ impl<N: Clone> Recorder<N> {
         (!self.waiting.is_empty() && self.sent.len() < AT_ONCE).then_some(self.not_before)
     }
 
+    /// Whether a recipient's result waits; it is then for this claim. What is under way is not changed.
+    pub(crate) fn renumber(&mut self, recipient: i64, attempt: u32) -> bool {
+        let mut found = self.sent.values().flatten().any(|record| record.recipient == recipient);
+        for record in self.waiting.iter_mut().filter(|record| record.recipient == recipient) {
+            record.attempt = attempt;
+            found = true;
+        }
+        found
+    }
+
     /// Whose results are not written yet.
     pub(crate) fn recipients(&self) -> impl Iterator<Item = i64> {
         let all = self.waiting.iter().chain(self.sent.values().flatten());

@@ -29,25 +29,31 @@ impl Permits {
                 return Acquired::Full(limit.key.clone());
             }
         }
-        let permit = Permit { id, keys: limits.iter().map(|limit| limit.key.clone()).collect() };
+        let permit = Permit { id, limits: limits.to_vec() };
         self.renew(now, std::slice::from_ref(&permit), idle);
         self.sweep(now);
         Acquired::Permit(permit)
     }
 
-    /// Signs of life.
-    pub fn renew(&mut self, now: u64, permits: &[Permit], idle: Duration) {
+    /// Signs of life. Returns the permits that were not held any more and now are one too many.
+    pub fn renew(&mut self, now: u64, permits: &[Permit], idle: Duration) -> Vec<u128> {
+        let mut surplus = Vec::new();
         for permit in permits {
-            for key in &permit.keys {
-                let until = now + millis(idle);
-                self.held.entry(key.clone()).or_default().insert(permit.id, until);
+            for limit in &permit.limits {
+                let holders = self.held.entry(limit.key.clone()).or_default();
+                holders.retain(|id, until| *until > now || *id == permit.id);
+                let back = holders.insert(permit.id, now + millis(idle)).is_none();
+                if back && holders.len() > limit.most as usize && !surplus.contains(&permit.id) {
+                    surplus.push(permit.id);
+                }
             }
         }
+        surplus
     }
 
     /// Gives one back.
     pub fn release(&mut self, permit: &Permit) {
-        for key in &permit.keys {
+        for Limit { key, .. } in &permit.limits {
             if let Some(holders) = self.held.get_mut(key) {
                 holders.remove(&permit.id);
                 if holders.is_empty() {
@@ -151,6 +157,19 @@ mod tests {
         permits.renew(10_000, std::slice::from_ref(&first), IDLE);
         assert!(matches!(permits.acquire(24_999, 2, &one, IDLE), Acquired::Full(_)));
         assert!(matches!(permits.acquire(25_000, 2, &one, IDLE), Acquired::Permit(_)));
+    }
+
+    #[test]
+    fn what_was_forgotten_comes_back_and_knows_when_it_is_too_many() {
+        let mut permits = Permits::default();
+        let one = [limit("a", 1)];
+        let Acquired::Permit(first) = permits.acquire(0, 1, &one, IDLE) else { panic!() };
+        let mut forgetful = Permits::default();
+        let Acquired::Permit(second) = forgetful.acquire(0, 2, &one, IDLE) else { panic!() };
+        assert_eq!(forgetful.renew(1, &[first.clone(), second], IDLE), [1]);
+        assert_eq!(forgetful.held(1, "a"), 2);
+        forgetful.release(&first);
+        assert_eq!(forgetful.held(1, "a"), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use types::Destination;
 pub(super) struct Carried {
     run: RunId,
     destination: Destination,
-    attempt: u32,
+    pub(super) attempt: u32,
     standing: Standing,
 }
 

@@ -106,19 +106,11 @@ impl<R, N: Clone> Engine<R, N> {
         }
     }
 
-    pub(super) fn claimed(
-        &mut self,
-        now: Mono,
-        id: RunId,
-        result: Result<(Vec<Claim<R>>, i32), Away>,
-    ) {
+    pub(super) fn claimed(&mut self, id: RunId, result: Result<(Vec<Claim<R>>, i32), Away>) {
         let Some(run) = self.runs.get_mut(&id).filter(|run| run.phase == Phase::Claiming) else {
             return;
         };
-        let Ok((claims, after)) = result else {
-            self.unsure(now);
-            return self.end(id, Give::Later(NOT_NOW));
-        };
+        let Ok((claims, after)) = result else { return self.end(id, Give::Later(NOT_NOW)) };
         if claims.is_empty() {
             let generation = run.token.as_ref().map_or(0, |token| token.generation);
             return self.end(id, Give::Done { generation });
@@ -129,11 +121,23 @@ impl<R, N: Clone> Engine<R, N> {
         if claims.len() >= self.config.batch && !self.bells.lost {
             self.bells.ring(run.destination.clone(), true);
         }
-        let term = run.term;
+        let (term, destination) = (run.term, run.destination.clone());
+        let claims = self.not_at_work(claims);
         for claim in &claims {
-            self.carried.insert(claim.recipient, Carried::of(id, &run.destination, claim));
+            self.carried.insert(claim.recipient, Carried::of(id, &destination, claim));
         }
         self.out.push_back(Do::Carry(id, term, claims));
+    }
+
+    /// Without those that this node is carrying already: their rows had been freed, by a takeover or because a
+    /// failover forgot their claim. What becomes of the attempt under way counts for the new claim.
+    fn not_at_work(&mut self, mut claims: Vec<Claim<R>>) -> Vec<Claim<R>> {
+        claims.retain(|claim| {
+            let (id, attempt) = (claim.recipient, claim.attempt);
+            let carried = self.carried.get_mut(&id).map(|carried| carried.attempt = attempt);
+            carried.is_none() && !self.recorder.renumber(id, attempt)
+        });
+        claims
     }
 
     pub(super) fn ended(&mut self, now: Mono, id: RunId) {

@@ -50,14 +50,6 @@ impl Timer {
 /// any answer is waited for, and than a lease.
 pub const ORPHAN_AGE: Duration = Duration::from_secs(30);
 
-/// What this node does not know about its own claims.
-#[derive(Debug, Default)]
-pub(super) struct Unsure {
-    claims: bool,
-    /// When PostgreSQL did not answer last.
-    away: Option<Mono>,
-}
-
 #[derive(Debug)]
 pub(super) struct Timers {
     renew: Timer,
@@ -81,7 +73,7 @@ impl Timers {
             take_over: timer,
             sweep,
             sweep_from: None,
-            reconcile: timer,
+            reconcile: Timer::new(now.after(ORPHAN_AGE)),
             take: timer,
             beat: timer,
         }
@@ -136,7 +128,6 @@ impl<R, N: Clone> Engine<R, N> {
 
     pub(super) fn renewed(&mut self, sent: Mono, now: Mono, result: Result<(), Away>) {
         self.timers.renew.done();
-        self.noticed(now, result.is_err());
         match result {
             Ok(()) => self.lease.renewed(sent, now),
             Err(Away) => self.timers.renew.skip(now, RENEW_EVERY / 3),
@@ -154,47 +145,20 @@ impl<R, N: Clone> Engine<R, N> {
         }
     }
 
-    /// PostgreSQL answered or did not.
-    pub(super) fn noticed(&mut self, now: Mono, away: bool) {
-        if away {
-            self.unsure.away = Some(now);
-        }
-    }
-
-    /// A claim was not answered: rows may be this node's without its knowing, now or when PostgreSQL gets to it.
-    pub(super) fn unsure(&mut self, now: Mono) {
-        self.unsure.claims = true;
-        self.noticed(now, true);
-    }
-
-    /// Looks for such rows, until PostgreSQL has been there for long enough that none can appear any more.
+    /// Looks for rows that are this node's without its knowing: of a claim whose answer was lost, or because a
+    /// failover forgot how they ended.
     fn reconcile(&mut self, now: Mono) {
-        if !self.timers.reconcile.is_due(now) {
-            return;
-        }
-        if self.unsure.claims {
-            self.timers.reconcile.begin(now, ORPHAN_AGE / 2);
-            let mut known: Vec<_> = self.carried.keys().copied().collect();
-            known.extend(self.recorder.recipients());
+        if self.timers.reconcile.is_due(now) {
+            self.timers.reconcile.begin(now, ORPHAN_AGE);
+            let carried = self.carried.keys().copied();
+            let known = carried.chain(self.recorder.recipients()).collect();
             self.out.push_back(Do::Reconcile(known));
-        } else {
-            self.timers.reconcile.skip(now, ORPHAN_AGE / 2);
         }
     }
 
-    pub(super) fn reconciled(
-        &mut self,
-        asked: Mono,
-        now: Mono,
-        result: Result<Vec<Destination>, Away>,
-    ) {
+    pub(super) fn reconciled(&mut self, now: Mono, result: Result<Vec<Destination>, Away>) {
         self.timers.reconcile.done();
-        let Ok(freed) = result else { return self.noticed(now, true) };
-        let quiet = self.unsure.away.is_none_or(|away| asked.since(away) >= ORPHAN_AGE * 2);
-        if quiet {
-            self.unsure = Unsure::default();
-        }
-        for destination in freed {
+        for destination in result.unwrap_or_default() {
             self.there_is_work(now, destination, false);
         }
     }
