@@ -370,6 +370,7 @@ impl Judge<'_> {
     }
 
     async fn by_bytes(&self, row: UidRow, message: Arc<Message>) -> Result<Option<u32>, MailError> {
+        tokio::task::yield_now().await;
         let found = match bytes::find(self.mail, &message, &self.query.needles).await {
             // One damaged message must not make its mailbox unsearchable; it was logged.
             Err(MailError::Expunged | MailError::Damaged(_)) => return Ok(None),

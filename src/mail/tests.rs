@@ -318,6 +318,32 @@ async fn lists_and_searches() -> Result<()> {
     bench.all_is_well().await
 }
 
+/// Bytes from the cache come without a wait; the search of a mailbox must not keep a thread to itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_lets_others_have_their_turn() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(60).await?;
+    let cached: SharedBlobStore = Arc::new(blob::Guarded::new(bench.blobs.clone(), 16 << 20));
+    let hub = Arc::clone(bench.mail.hub());
+    let mail = Mail::new(bench.store.clone(), cached, hub, MemoryBudget::new(64 << 20));
+    let view = bench.open(INBOX).await?;
+    let query = Query::new(Key::Body("nowhere".into()));
+    assert!(mail.search(&view, &query).await?.is_empty(), "and now all is in the cache");
+    let mut turns = 0;
+    let others = std::future::poll_fn(|_| {
+        turns += 1;
+        std::task::Poll::<()>::Pending
+    });
+    tokio::select! {
+        biased;
+        () = others => {}
+        found = mail.search(&view, &query) => assert!(found?.is_empty()),
+    }
+    // Four messages are read at the same time.
+    assert!(turns >= 15, "{turns}");
+    bench.all_is_well().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_are_missing_are_damage_and_expunged_ones_are_not() -> Result<()> {
     let bench = Bench::new().await?;

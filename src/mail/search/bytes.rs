@@ -1,4 +1,5 @@
-//! The last resort of a search: a message's bytes, read once, in windows.
+//! The last resort of a search: a message's bytes, read once, in windows. Between them others have their turn: bytes
+//! that are in the cache come without a wait, and a search of many would keep a thread of the runtime to itself.
 
 use super::{Needle, Place};
 use crate::decoded::Windows;
@@ -46,6 +47,7 @@ pub(super) async fn find(
         let mut body = mail.read(message, part.body_start..part.body_end).await?;
         while let Some(piece) = body.next().await? {
             window.push(&piece, &mut search);
+            tokio::task::yield_now().await;
         }
         window.finish(&mut search);
     }
