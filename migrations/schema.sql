@@ -245,6 +245,45 @@ BEGIN
     END IF;
     RETURN QUERY SELECT * FROM unnest(v_outcome, v_mailbox, v_validity, v_uid, v_modseq, v_thread);
 END $$;
+CREATE FUNCTION public.deliver_v2(b_id uuid[], b_key text[], b_size bigint[], b_blake3 bytea[], b_structure bytea[], b_preview text[], b_received timestamp with time zone[], b_new boolean[], b_queue uuid[], b_tenant integer[], b_reverse_path text[], b_envelope jsonb[], d_blob integer[], d_account integer[], d_mailbox uuid[], d_strict boolean[], d_message uuid[], d_flags integer[], d_keywords text[], d_thread integer[], d_queued bigint[], d_defer boolean[], d_recipient text[], t_account integer[], t_default uuid[], r_thread integer[], r_hash bigint[], p_skip_busy boolean, b_offset integer[], b_delay double precision[], q_blob integer[], q_key bigint[], q_destination text[], q_tenant integer[], q_rank smallint[], q_recipient text[], q_envelope jsonb[], q_wait double precision[], q_expire double precision[], q_result jsonb[], q_of integer[], p_node uuid, s_settled_blob integer[], s_settled bigint[], s_delayed_blob integer[], s_delayed uuid[]) RETURNS TABLE(outcome smallint, mailbox_id uuid, uidvalidity integer, uid integer, modseq bigint, thread_id uuid)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    v_outcome  smallint[];
+    v_mailbox  uuid[];
+    v_validity int[];
+    v_uid      int[];
+    v_modseq   bigint[];
+    v_thread   uuid[];
+    v_blob     int;
+BEGIN
+    IF cardinality(d_blob) > 0 THEN
+        SELECT array_agg(x.outcome ORDER BY x.ord), array_agg(x.mailbox ORDER BY x.ord),
+               array_agg(x.validity ORDER BY x.ord), array_agg(x.uid ORDER BY x.ord),
+               array_agg(x.modseq ORDER BY x.ord), array_agg(x.thread ORDER BY x.ord)
+          INTO v_outcome, v_mailbox, v_validity, v_uid, v_modseq, v_thread
+          FROM deliver_v1(b_id, b_key, b_size, b_blake3, b_structure, b_preview, b_received, b_new, b_queue,
+                          b_tenant, b_reverse_path, b_envelope, d_blob, d_account, d_mailbox, d_strict, d_message,
+                          d_flags, d_keywords, d_thread, d_queued, d_defer, d_recipient, t_account, t_default,
+                          r_thread, r_hash, p_skip_busy)
+               WITH ORDINALITY AS x(outcome, mailbox, validity, uid, modseq, thread, ord);
+    END IF;
+    IF cardinality(q_blob) > 0 THEN
+        PERFORM queue_remote_v1(b_id, b_key, b_size, b_blake3, b_received, b_new, b_queue, b_tenant,
+                                b_reverse_path, b_envelope, b_offset, b_delay, d_blob, v_outcome, q_blob, q_key,
+                                q_destination, q_tenant, q_rank, q_recipient, q_envelope, q_wait, q_expire, q_result,
+                                q_of);
+    END IF;
+    FOR v_blob IN SELECT DISTINCT u.blob FROM unnest(s_settled_blob || s_delayed_blob) u(blob) ORDER BY 1 LOOP
+        PERFORM queue_report_v1(p_node,
+            ARRAY(SELECT s.id FROM unnest(s_settled_blob, s_settled) s(blob, id) WHERE s.blob = v_blob),
+            ARRAY(SELECT s.id FROM unnest(s_delayed_blob, s_delayed) s(blob, id) WHERE s.blob = v_blob),
+            jsonb_build_object('report', b_id[v_blob]));
+    END LOOP;
+    RETURN QUERY SELECT * FROM unnest(v_outcome, v_mailbox, v_validity, v_uid, v_modseq, v_thread);
+END $$;
 CREATE FUNCTION public.expunge_v1(p_account integer, p_shard integer, p_mailbox uuid, p_uids integer[]) RETURNS TABLE(uids integer[], modseq bigint)
     LANGUAGE plpgsql
     AS $$
@@ -414,6 +453,262 @@ BEGIN
     END LOOP;
     RETURN QUERY SELECT v_modseq;
 END $_$;
+CREATE FUNCTION public.queue_claim_v1(p_owner uuid, p_key bigint, p_destination text, p_most integer, p_after integer) RETURNS TABLE(id bigint, queue_id uuid, tenant_id integer, recipient text, rcpt jsonb, attempt integer, attempts integer, takeovers integer, rank smallint, blob_id uuid, object_key text, blob_offset bigint, size bigint, content_offset integer, reverse_path text, mail jsonb, received_at timestamp with time zone, age double precision, remaining double precision, delay_sent boolean, after_tenant integer)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_tenants int[];
+    v_share   int;
+BEGIN
+    IF NOT EXISTS (SELECT FROM node_lease l WHERE l.incarnation = p_owner AND l.expires_at > now()) THEN
+        RAISE EXCEPTION 'the lease does not run' USING ERRCODE = 'PR001';
+    END IF;
+    IF EXISTS (SELECT FROM queue_pause p WHERE p.destination IN ('*', p_destination)) THEN
+        RETURN;
+    END IF;
+    WITH due AS MATERIALIZED (
+        SELECT w.id FROM queue_recipient w
+         WHERE w.state = 0 AND NOT w.hold AND w.destination_key = p_key AND w.due <= now()
+         ORDER BY w.due LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED)
+    UPDATE queue_recipient r SET state = 1 FROM due WHERE r.id = due.id;
+    WITH RECURSIVE t AS (
+        SELECT p_after AS tenant
+        UNION ALL
+        SELECT (SELECT r.tenant_id FROM queue_recipient r
+                 WHERE r.state = 1 AND NOT r.hold AND r.destination_key = p_key
+                   AND r.destination = p_destination AND r.tenant_id > t.tenant
+                 ORDER BY r.tenant_id LIMIT 1)
+          FROM t WHERE t.tenant IS NOT NULL
+    )
+    SELECT array_agg(x.tenant) INTO v_tenants
+      FROM (SELECT t.tenant FROM t WHERE t.tenant IS NOT NULL OFFSET 1 LIMIT 16) x;
+    IF p_after > 0 AND COALESCE(cardinality(v_tenants), 0) < 16 THEN
+        WITH RECURSIVE t AS (
+            SELECT 0 AS tenant
+            UNION ALL
+            SELECT (SELECT r.tenant_id FROM queue_recipient r
+                     WHERE r.state = 1 AND NOT r.hold AND r.destination_key = p_key
+                       AND r.destination = p_destination AND r.tenant_id > t.tenant AND r.tenant_id <= p_after
+                     ORDER BY r.tenant_id LIMIT 1)
+              FROM t WHERE t.tenant IS NOT NULL
+        )
+        SELECT v_tenants || array_agg(x.tenant) INTO v_tenants
+          FROM (SELECT t.tenant FROM t WHERE t.tenant IS NOT NULL
+                OFFSET 1 LIMIT 16 - COALESCE(cardinality(v_tenants), 0)) x;
+    END IF;
+    IF v_tenants IS NULL THEN
+        RETURN;
+    END IF;
+    v_share := (p_most + cardinality(v_tenants) - 1) / cardinality(v_tenants);
+    RETURN QUERY
+    WITH picked AS MATERIALIZED (
+        SELECT x.id, turn.ord, row_number() OVER (PARTITION BY turn.ord ORDER BY x.rank, x.due, x.id) AS nth
+          FROM unnest(v_tenants) WITH ORDINALITY AS turn(tenant, ord)
+         CROSS JOIN LATERAL (
+               SELECT r.id, r.rank, r.due FROM queue_recipient r
+                WHERE r.state = 1 AND NOT r.hold AND r.destination_key = p_key
+                  AND r.destination = p_destination AND r.tenant_id = turn.tenant AND r.due <= now()
+                ORDER BY r.rank, r.due, r.id LIMIT v_share FOR NO KEY UPDATE SKIP LOCKED) x
+    ), chosen AS MATERIALIZED (
+        SELECT p.id, p.nth, p.ord FROM picked p ORDER BY p.nth, p.ord LIMIT p_most
+    ), owned AS (
+        UPDATE queue_recipient r SET state = 2, owner = p_owner, attempt = r.attempt + 1, due = now()
+          FROM chosen c WHERE r.id = c.id
+        RETURNING r.*, c.nth, c.ord
+    )
+    SELECT o.id, o.queue_id, o.tenant_id, o.recipient, o.envelope, o.attempt, o.attempts, o.takeovers, o.rank,
+           m.blob_id, b.object_key, b."offset", m.size, m.content_offset, m.reverse_path, m.envelope,
+           m.received_at, extract(epoch FROM now() - m.received_at)::float8,
+           extract(epoch FROM o.expires_at - now())::float8, m.delay_sent,
+           v_tenants[cardinality(v_tenants)]
+      FROM owned o JOIN queue_message m ON m.id = o.queue_id JOIN blob b ON b.id = m.blob_id
+     ORDER BY o.nth, o.ord;
+END $$;
+CREATE FUNCTION public.queue_free_state_v1(p_due timestamp with time zone) RETURNS smallint
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT (CASE WHEN p_due <= now() THEN 1 ELSE 0 END)::smallint
+$$;
+CREATE FUNCTION public.queue_free_v1(p_owner uuid, p_known bigint[], p_age double precision) RETURNS SETOF text
+    LANGUAGE sql
+    SET enable_seqscan TO 'off'
+    AS $$
+    WITH locked AS MATERIALIZED (
+        SELECT r.id FROM queue_recipient r
+         WHERE r.state = 2 AND r.owner = p_owner AND r.due <= now() - make_interval(secs => p_age)
+           AND (p_known IS NULL OR r.id <> ALL (p_known))
+         FOR NO KEY UPDATE SKIP LOCKED
+    ), freed AS (
+        UPDATE queue_recipient r SET state = queue_free_state_v1(r.due), owner = NULL
+          FROM locked l WHERE r.id = l.id RETURNING r.destination)
+    SELECT DISTINCT f.destination FROM freed f ORDER BY 1
+$$;
+CREATE FUNCTION public.queue_message_done_v1(p_messages uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+    PERFORM FROM queue_message m
+      WHERE m.id = ANY (p_messages) AND EXISTS (SELECT FROM queue_recipient r WHERE r.queue_id = m.id)
+      ORDER BY m.id FOR UPDATE;
+    WITH gone AS (
+        DELETE FROM queue_message m WHERE m.id = ANY (p_messages)
+           AND NOT EXISTS (SELECT FROM queue_recipient r WHERE r.queue_id = m.id)
+        RETURNING m.blob_id)
+    INSERT INTO blob_delta (blob_id, delta) SELECT g.blob_id, -1 FROM gone g;
+END $$;
+CREATE FUNCTION public.queue_record_v1(p_owner uuid, p_id bigint[], p_attempt integer[], p_ruling smallint[], p_report boolean[], p_wait double precision[], p_used boolean[], p_error text[], p_queue uuid[], p_recipient text[], p_detail jsonb[]) RETURNS smallint[]
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    v_outcome  smallint[];
+    v_messages uuid[];
+BEGIN
+    WITH l AS MATERIALIZED (
+        SELECT q.id, q.queue_id, q.state, q.owner, q.attempt FROM queue_recipient q
+         WHERE q.id = ANY (p_id) AND q.state <> 9 ORDER BY q.id FOR UPDATE
+    ), j AS MATERIALIZED (
+        SELECT r.*, l.queue_id AS message, now() + make_interval(secs => r.wait) AS next,
+               (CASE WHEN l.id IS NULL OR l.state = 3 THEN 2
+                     WHEN r.ruling = 0 OR l.state = 2 AND l.owner = p_owner AND l.attempt = r.attempt THEN 0
+                     ELSE 1 END)::smallint AS outcome
+          FROM unnest(p_id, p_attempt, p_ruling, p_report, p_wait, p_used, p_error, p_queue, p_recipient, p_detail)
+               WITH ORDINALITY AS r(id, attempt, ruling, report, wait, used, error, queue, recipient, detail, ord)
+          LEFT JOIN l ON l.id = r.id
+    ), gone AS (
+        DELETE FROM queue_recipient q USING j
+         WHERE q.id = j.id AND j.outcome = 0 AND j.ruling <> 3 AND NOT j.report
+        RETURNING q.queue_id
+    ), kept AS (
+        UPDATE queue_recipient q
+           SET state = CASE j.ruling WHEN 3 THEN queue_free_state_v1(j.next) ELSE 3 END, owner = NULL,
+               due = CASE j.ruling WHEN 3 THEN j.next ELSE now() END,
+               attempts = q.attempts + j.used::int,
+               last_error = COALESCE(j.error, q.last_error),
+               result = CASE WHEN j.ruling = 3 THEN COALESCE(j.detail, q.result)
+                             ELSE COALESCE(j.detail, q.result, '{}') || jsonb_build_object('action',
+                                  CASE j.ruling WHEN 0 THEN 'relayed' ELSE 'failed' END,
+                                  'expired', j.ruling = 2) END
+          FROM j WHERE q.id = j.id AND j.outcome = 0 AND (j.ruling = 3 OR j.report)
+    ), e AS (
+        INSERT INTO queue_event (queue_id, recipient_id, recipient, kind, node, attempt, outcome, recorded, detail,
+                                 reverse_path, received_at)
+        SELECT j.queue, j.id, j.recipient, 1, p_owner, j.attempt, j.ruling, j.outcome, COALESCE(j.detail, '{}'),
+               m.reverse_path, m.received_at
+          FROM j LEFT JOIN queue_message m ON m.id = j.message AND j.ruling <> 3
+         WHERE j.queue IS NOT NULL ORDER BY j.ord
+    )
+    SELECT array_agg(j.outcome ORDER BY j.ord), (SELECT array_agg(DISTINCT g.queue_id) FROM gone g)
+      INTO v_outcome, v_messages FROM j;
+    IF v_messages IS NOT NULL THEN
+        PERFORM queue_message_done_v1(v_messages);
+    END IF;
+    RETURN v_outcome;
+END $$;
+CREATE FUNCTION public.queue_remote_v1(b_id uuid[], b_key text[], b_size bigint[], b_blake3 bytea[], b_received timestamp with time zone[], b_new boolean[], b_queue uuid[], b_tenant integer[], b_reverse_path text[], b_envelope jsonb[], b_offset integer[], b_delay double precision[], d_blob integer[], d_outcome smallint[], q_blob integer[], q_key bigint[], q_destination text[], q_tenant integer[], q_rank smallint[], q_recipient text[], q_envelope jsonb[], q_wait double precision[], q_expire double precision[], q_result jsonb[], q_of integer[]) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    v_count int;
+BEGIN
+    IF EXISTS (SELECT FROM unnest(q_blob) u(blob) WHERE NOT b_new[u.blob] OR b_queue[u.blob] IS NULL) THEN
+        RAISE EXCEPTION 'queue_remote: a message that is not new, or has no envelope';
+    END IF;
+    WITH q AS MATERIALIZED (
+        SELECT u.* FROM unnest(q_blob, q_key, q_destination, q_tenant, q_rank, q_recipient, q_envelope, q_wait,
+                               q_expire, q_result, q_of) WITH ORDINALITY
+               AS u(blob, key, destination, tenant, rank, recipient, envelope, wait, expire, result, delivery, ord)
+         WHERE u.delivery IS NULL OR d_outcome[u.delivery] = 0
+    ), b AS MATERIALIZED (
+        SELECT x.blob, x.waits, COALESCE(o.placed, false) AS placed, COALESCE(o.queued, false) AS queued
+          FROM (SELECT q.blob, bool_or(q.result IS NULL) AS waits FROM q GROUP BY 1) x
+          LEFT JOIN (SELECT d.blob, bool_or(d.outcome = 0) AS placed, bool_or(d.outcome IN (1, 3, 5)) AS queued
+                       FROM unnest(d_blob, d_outcome) d(blob, outcome) GROUP BY 1) o ON o.blob = x.blob
+    ), born AS (
+        INSERT INTO blob (id, object_key, length, size, blake3, refs)
+        SELECT b_id[b.blob], b_key[b.blob], b_size[b.blob], b_size[b.blob], b_blake3[b.blob], 1
+          FROM b WHERE NOT b.placed AND NOT b.queued
+    ), one_more AS (
+        UPDATE blob t SET refs = t.refs + 1 FROM b
+         WHERE t.id = b_id[b.blob] AND t.state = 0 AND b.placed AND NOT b.queued
+        RETURNING 1
+    ), new AS (
+        INSERT INTO queue_message (id, tenant_id, blob_id, reverse_path, size, received_at, envelope, content_offset,
+                                   delay_at)
+        SELECT b_queue[b.blob], b_tenant[b.blob], b_id[b.blob], b_reverse_path[b.blob], b_size[b.blob],
+               b_received[b.blob], b_envelope[b.blob], b_offset[b.blob],
+               CASE WHEN b.waits THEN now() + make_interval(secs => b_delay[b.blob]) END
+          FROM b WHERE NOT b.queued
+    ), old AS (
+        UPDATE queue_message m
+           SET content_offset = b_offset[b.blob],
+               delay_at = CASE WHEN b.waits THEN now() + make_interval(secs => b_delay[b.blob]) END
+          FROM b WHERE m.id = b_queue[b.blob] AND b.queued
+        RETURNING 1
+    ), r AS (
+        INSERT INTO queue_recipient (queue_id, tenant_id, recipient, envelope, due, state, destination,
+                                     destination_key, rank, expires_at, result)
+        SELECT b_queue[q.blob], q.tenant, q.recipient, COALESCE(q.envelope, '{}'),
+               now() + make_interval(secs => q.wait),
+               CASE WHEN q.result IS NOT NULL THEN 3 WHEN q.wait > 0 THEN 0 ELSE 1 END,
+               q.destination, q.key, q.rank, now() + make_interval(secs => q.expire), q.result
+          FROM q ORDER BY q.ord
+    )
+    SELECT (SELECT count(*) FROM b WHERE b.queued OR b.placed)
+         - (SELECT count(*) FROM one_more) - (SELECT count(*) FROM old) INTO v_count;
+    IF v_count <> 0 THEN
+        RAISE EXCEPTION 'queue_remote: a message that was just made is not there';
+    END IF;
+END $$;
+CREATE FUNCTION public.queue_report_v1(p_node uuid, p_settled bigint[], p_delayed uuid[], p_detail jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    v_messages uuid[];
+    v_count    int;
+BEGIN
+    WITH gone AS (
+        DELETE FROM queue_recipient r WHERE r.id = ANY (p_settled) AND r.state = 3
+        RETURNING r.id, r.queue_id, r.recipient
+    ), e AS (
+        INSERT INTO queue_event (queue_id, recipient_id, recipient, kind, node, detail)
+        SELECT g.queue_id, g.id, g.recipient, 3, p_node, p_detail FROM gone g
+    )
+    SELECT count(*), array_agg(DISTINCT g.queue_id) INTO v_count, v_messages FROM gone g;
+    IF v_count <> COALESCE(cardinality(p_settled), 0) THEN
+        RAISE EXCEPTION 'no longer queued' USING ERRCODE = 'PR001';
+    END IF;
+    IF v_messages IS NOT NULL THEN
+        PERFORM queue_message_done_v1(v_messages);
+    END IF;
+    WITH late AS (
+        UPDATE queue_message m SET delay_at = NULL, delay_sent = true
+         WHERE m.id = ANY (p_delayed) AND m.delay_at IS NOT NULL RETURNING m.id
+    ), e AS (
+        INSERT INTO queue_event (queue_id, kind, node, detail)
+        SELECT l.id, 3, p_node, p_detail || '{"action": "delayed"}' FROM late l
+    )
+    SELECT count(*) INTO v_count FROM late;
+    IF v_count <> COALESCE(cardinality(p_delayed), 0) THEN
+        RAISE EXCEPTION 'no longer queued' USING ERRCODE = 'PR001';
+    END IF;
+END $$;
 CREATE FUNCTION public.queue_settle_v1(p_recipients bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -435,6 +730,70 @@ BEGIN
            AND NOT EXISTS (SELECT 1 FROM queue_recipient r WHERE r.queue_id = m.id)
         RETURNING m.blob_id)
     INSERT INTO blob_delta (blob_id, delta) SELECT g.blob_id, -1 FROM gone g;
+END $$;
+CREATE FUNCTION public.queue_sweep_v1(p_from bigint, p_limit integer) RETURNS TABLE(key bigint, destination text, overdue double precision, steps integer, paused boolean)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    WITH due AS MATERIALIZED (
+        SELECT w.id FROM queue_recipient w WHERE w.state = 0 AND NOT w.hold AND w.due <= now()
+         ORDER BY w.due LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED)
+    UPDATE queue_recipient r SET state = 1 FROM due WHERE r.id = due.id;
+    RETURN QUERY
+    WITH RECURSIVE g AS (
+        (SELECT r.destination_key, r.destination, r.tenant_id, r.rank, r.due, 1 AS n FROM queue_recipient r
+          WHERE r.state = 1 AND NOT r.hold AND r.destination_key > p_from
+          ORDER BY r.destination_key, r.destination, r.tenant_id, r.rank, r.due LIMIT 1)
+        UNION ALL
+        SELECT x.destination_key, x.destination, x.tenant_id, x.rank, x.due, g.n + 1
+          FROM g CROSS JOIN LATERAL (
+               SELECT r.destination_key, r.destination, r.tenant_id, r.rank, r.due FROM queue_recipient r
+                WHERE r.state = 1 AND NOT r.hold
+                  AND (r.destination_key, r.destination, r.tenant_id, r.rank)
+                    > (g.destination_key, g.destination, g.tenant_id, g.rank)
+                ORDER BY r.destination_key, r.destination, r.tenant_id, r.rank, r.due LIMIT 1) x
+         WHERE g.n < p_limit
+    )
+    SELECT x.*, EXISTS (SELECT FROM queue_pause p WHERE p.destination IN ('*', x.destination))
+      FROM (SELECT g.destination_key, g.destination, extract(epoch FROM now() - min(g.due))::float8, max(g.n)
+              FROM g GROUP BY 1, 2 ORDER BY 1, 2) x;
+END $$;
+CREATE FUNCTION public.queue_take_over_v1(p_by uuid, p_owner uuid[], p_stamp bigint[]) RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    v_gone uuid[];
+BEGIN
+    SELECT array_agg(x.owner) INTO v_gone FROM (
+        SELECT l.incarnation AS owner
+          FROM node_lease l JOIN unnest(p_owner, p_stamp) AS s(owner, stamp) ON s.owner = l.incarnation
+         WHERE (extract(epoch FROM l.expires_at) * 1000000)::bigint = s.stamp AND l.expires_at <= now()
+           FOR NO KEY UPDATE OF l SKIP LOCKED) x;
+    SELECT v_gone || array_agg(s.owner) INTO v_gone FROM unnest(p_owner, p_stamp) AS s(owner, stamp)
+     WHERE s.stamp IS NULL AND NOT EXISTS (SELECT FROM node_lease l WHERE l.incarnation = s.owner);
+    RETURN QUERY
+    WITH locked AS MATERIALIZED (
+        SELECT r.id, r.owner FROM queue_recipient r
+         WHERE r.state = 2 AND r.owner = ANY (v_gone) LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED
+    ), freed AS (
+        UPDATE queue_recipient r
+           SET state = queue_free_state_v1(x.due), due = x.due, owner = NULL, takeovers = r.takeovers + 1
+          FROM (SELECT l.id, l.owner, GREATEST(q.due, now() + CASE WHEN q.takeovers < 2 THEN interval '0'
+                       ELSE interval '1 minute' * (1 << LEAST(q.takeovers - 2, 4)) END) AS due
+                  FROM locked l JOIN queue_recipient q ON q.id = l.id) x
+         WHERE r.id = x.id
+        RETURNING r.queue_id, r.id, r.recipient, r.destination, r.attempt, x.owner
+    ), e AS (
+        INSERT INTO queue_event (queue_id, recipient_id, recipient, kind, node, attempt, detail)
+        SELECT f.queue_id, f.id, f.recipient, 2, f.owner, f.attempt, jsonb_build_object('by', p_by) FROM freed f
+    )
+    SELECT DISTINCT f.destination FROM freed f ORDER BY 1;
 END $$;
 CREATE FUNCTION public.remove_copies_v1(p_account integer, p_shard integer, p_mailbox uuid, p_uids integer[], p_only_deleted boolean, p_modseq bigint, p_position integer) RETURNS integer[]
     LANGUAGE plpgsql
@@ -498,6 +857,13 @@ BEGIN
     $q$, p_shard) USING p_account, v_messages, p_modseq;
     RETURN v_uids;
 END $_$;
+CREATE FUNCTION public.setting_changed_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE setting_version SET version = version + 1 WHERE name = TG_TABLE_NAME;
+    RETURN NULL;
+END $$;
 CREATE FUNCTION public.store_flags_v1_0(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -3146,6 +3512,41 @@ CREATE TABLE public.node_lease (
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL
 );
+CREATE TABLE public.queue_event (
+    queue_id uuid NOT NULL,
+    id bigint NOT NULL,
+    recipient_id bigint,
+    recipient text,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    kind smallint NOT NULL,
+    node uuid,
+    attempt integer,
+    outcome smallint,
+    recorded smallint DEFAULT 0 NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    reverse_path text,
+    received_at timestamp with time zone
+);
+ALTER TABLE public.queue_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.queue_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.queue_limit (
+    scope text NOT NULL,
+    pattern text NOT NULL COLLATE pg_catalog."C",
+    connections integer,
+    messages integer,
+    per_seconds integer DEFAULT 60 NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT queue_limit_connections_check CHECK ((connections > 0)),
+    CONSTRAINT queue_limit_messages_check CHECK ((messages > 0)),
+    CONSTRAINT queue_limit_per_seconds_check CHECK ((per_seconds > 0)),
+    CONSTRAINT queue_limit_scope_check CHECK ((scope = ANY (ARRAY['site'::text, 'tenant'::text, 'sender'::text])))
+);
 CREATE TABLE public.queue_message (
     id uuid NOT NULL,
     tenant_id integer NOT NULL,
@@ -3153,7 +3554,15 @@ CREATE TABLE public.queue_message (
     reverse_path text NOT NULL,
     size bigint NOT NULL,
     received_at timestamp with time zone NOT NULL,
-    envelope jsonb DEFAULT '{}'::jsonb NOT NULL
+    envelope jsonb DEFAULT '{}'::jsonb NOT NULL,
+    content_offset integer DEFAULT 0 NOT NULL,
+    delay_at timestamp with time zone,
+    delay_sent boolean DEFAULT false NOT NULL
+);
+CREATE TABLE public.queue_pause (
+    destination text NOT NULL COLLATE pg_catalog."C",
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    reason text DEFAULT ''::text NOT NULL
 );
 CREATE TABLE public.queue_recipient (
     id bigint NOT NULL,
@@ -3165,7 +3574,22 @@ CREATE TABLE public.queue_recipient (
     envelope jsonb DEFAULT '{}'::jsonb NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
     due timestamp with time zone NOT NULL,
-    last_error text DEFAULT ''::text NOT NULL
+    last_error text DEFAULT ''::text NOT NULL,
+    state smallint DEFAULT 9 NOT NULL,
+    destination text COLLATE pg_catalog."C",
+    destination_key bigint,
+    rank smallint DEFAULT 0 NOT NULL,
+    owner uuid,
+    attempt integer DEFAULT 0 NOT NULL,
+    takeovers integer DEFAULT 0 NOT NULL,
+    hold boolean DEFAULT false NOT NULL,
+    expires_at timestamp with time zone,
+    result jsonb,
+    CONSTRAINT queue_recipient_state CHECK (
+CASE state
+    WHEN 9 THEN (account_id IS NOT NULL)
+    ELSE ((account_id IS NULL) AND (destination IS NOT NULL) AND (destination_key IS NOT NULL) AND (expires_at IS NOT NULL) AND ((state = 2) = (owner IS NOT NULL)))
+END)
 );
 ALTER TABLE public.queue_recipient ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.queue_recipient_id_seq
@@ -3181,10 +3605,30 @@ CREATE TABLE public.refinery_schema_history (
     applied_on character varying(255),
     checksum character varying(255)
 );
+CREATE TABLE public.route (
+    pattern text NOT NULL COLLATE pg_catalog."C",
+    relay_host text,
+    relay_port integer,
+    protocol text DEFAULT 'smtp'::text NOT NULL,
+    tls text DEFAULT 'opportunistic'::text NOT NULL,
+    tls_verify boolean DEFAULT false NOT NULL,
+    auth_user text,
+    auth_secret text,
+    retry jsonb,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT route_check CHECK (((relay_host IS NULL) = (relay_port IS NULL))),
+    CONSTRAINT route_check1 CHECK (((auth_user IS NULL) = (auth_secret IS NULL))),
+    CONSTRAINT route_protocol_check CHECK ((protocol = ANY (ARRAY['smtp'::text, 'lmtp'::text]))),
+    CONSTRAINT route_tls_check CHECK ((tls = ANY (ARRAY['none'::text, 'opportunistic'::text, 'starttls'::text, 'implicit'::text])))
+);
 CREATE TABLE public.schema_compatibility (
     singleton boolean DEFAULT true NOT NULL,
     oldest_binary integer NOT NULL,
     CONSTRAINT schema_compatibility_singleton_check CHECK (singleton)
+);
+CREATE TABLE public.setting_version (
+    name text NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
 );
 CREATE TABLE public.subscription (
     account_id integer NOT NULL,
@@ -3428,14 +3872,24 @@ ALTER TABLE ONLY public.message_9
     ADD CONSTRAINT message_9_pkey PRIMARY KEY (account_id, id);
 ALTER TABLE ONLY public.node_lease
     ADD CONSTRAINT node_lease_pkey PRIMARY KEY (incarnation);
+ALTER TABLE ONLY public.queue_event
+    ADD CONSTRAINT queue_event_pkey PRIMARY KEY (queue_id, id);
+ALTER TABLE ONLY public.queue_limit
+    ADD CONSTRAINT queue_limit_pkey PRIMARY KEY (scope, pattern);
 ALTER TABLE ONLY public.queue_message
     ADD CONSTRAINT queue_message_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.queue_pause
+    ADD CONSTRAINT queue_pause_pkey PRIMARY KEY (destination);
 ALTER TABLE ONLY public.queue_recipient
     ADD CONSTRAINT queue_recipient_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.refinery_schema_history
     ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
+ALTER TABLE ONLY public.route
+    ADD CONSTRAINT route_pkey PRIMARY KEY (pattern);
 ALTER TABLE ONLY public.schema_compatibility
     ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (singleton);
+ALTER TABLE ONLY public.setting_version
+    ADD CONSTRAINT setting_version_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.subscription
     ADD CONSTRAINT subscription_pkey PRIMARY KEY (account_id, name);
 ALTER TABLE ONLY public.tenant
@@ -3486,9 +3940,15 @@ CREATE INDEX mailbox_message_9_account_id_message_id_idx ON public.mailbox_messa
 CREATE UNIQUE INDEX mailbox_name ON public.mailbox USING btree (account_id, name) WHERE (state = 0);
 CREATE INDEX mailbox_purge ON public.mailbox USING btree (account_id, id) WHERE (state = 1);
 CREATE UNIQUE INDEX mailbox_role ON public.mailbox USING btree (account_id, role) WHERE ((state = 0) AND (role <> 0));
-CREATE INDEX queue_recipient_account ON public.queue_recipient USING btree (account_id);
+CREATE INDEX queue_delayed ON public.queue_message USING btree (delay_at) WHERE (delay_at IS NOT NULL);
+CREATE INDEX queue_owned ON public.queue_recipient USING btree (owner) WHERE (state = 2);
+CREATE INDEX queue_ready ON public.queue_recipient USING btree (destination_key, destination, tenant_id, rank, due, id) WHERE ((state = 1) AND (NOT hold));
+CREATE INDEX queue_recipient_account ON public.queue_recipient USING btree (account_id) WHERE (account_id IS NOT NULL);
 CREATE INDEX queue_recipient_due ON public.queue_recipient USING btree (due) WHERE (account_id IS NOT NULL);
 CREATE INDEX queue_recipient_message ON public.queue_recipient USING btree (queue_id);
+CREATE INDEX queue_settled ON public.queue_recipient USING btree (queue_id) WHERE (state = 3);
+CREATE INDEX queue_waiting ON public.queue_recipient USING btree (due) WHERE ((state = 0) AND (NOT hold));
+CREATE INDEX queue_waiting_of ON public.queue_recipient USING btree (destination_key, due) WHERE ((state = 0) AND (NOT hold));
 ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_0_account_id_message_id_idx;
 ALTER INDEX public.mailbox_message_pkey ATTACH PARTITION public.mailbox_message_0_pkey;
 ALTER INDEX public.mailbox_message_id ATTACH PARTITION public.mailbox_message_10_account_id_message_id_idx;
@@ -3585,6 +4045,8 @@ ALTER INDEX public.message_pkey ATTACH PARTITION public.message_6_pkey;
 ALTER INDEX public.message_pkey ATTACH PARTITION public.message_7_pkey;
 ALTER INDEX public.message_pkey ATTACH PARTITION public.message_8_pkey;
 ALTER INDEX public.message_pkey ATTACH PARTITION public.message_9_pkey;
+CREATE TRIGGER queue_limit_changed AFTER INSERT OR DELETE OR UPDATE ON public.queue_limit FOR EACH STATEMENT EXECUTE FUNCTION public.setting_changed_v1();
+CREATE TRIGGER route_changed AFTER INSERT OR DELETE OR UPDATE ON public.route FOR EACH STATEMENT EXECUTE FUNCTION public.setting_changed_v1();
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_domain_id_fkey FOREIGN KEY (domain_id) REFERENCES public.domain(id);
 ALTER TABLE ONLY public.account_state
@@ -3603,12 +4065,8 @@ ALTER TABLE ONLY public.domain
     ADD CONSTRAINT domain_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
 ALTER TABLE ONLY public.mailbox
     ADD CONSTRAINT mailbox_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
-ALTER TABLE ONLY public.queue_message
-    ADD CONSTRAINT queue_message_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
 ALTER TABLE ONLY public.queue_recipient
     ADD CONSTRAINT queue_recipient_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.queue_message(id);
-ALTER TABLE ONLY public.queue_recipient
-    ADD CONSTRAINT queue_recipient_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
 ALTER TABLE ONLY public.subscription
     ADD CONSTRAINT subscription_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.thread_ref

@@ -106,8 +106,11 @@ async fn a_schema_it_does_not_know_is_refused_with_a_line() -> Result<()> {
     let postgres = Postgres::shared().await?;
     let empty = postgres.empty_database().await?;
     let refused = migrate::check(&empty.store()?).await;
-    let line = "the database schema is at version 0, this binary needs 2 or later: run `postrider migrate up`";
-    assert_eq!(refused.err(), Some(StoreError::Schema(line.into())));
+    let line = format!(
+        "the database schema is at version 0, this binary needs {} or later: run `postrider migrate up`",
+        migrate::OLDEST
+    );
+    assert_eq!(refused.err(), Some(StoreError::Schema(line)));
     empty.discard().await?;
 
     let newer = postgres.database().await?;

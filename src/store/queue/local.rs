@@ -1,4 +1,4 @@
-//! The queue's rows: recipients of this cluster that could not be delivered inline.
+//! Recipients of this cluster that could not be delivered inline.
 //!
 //! There is no claim and no lease on a local recipient: delivering it is one transaction that also removes
 //! its row (`deliver_v1`, `queue_settle_v1`), so two workers may try the same one and exactly one succeeds.
