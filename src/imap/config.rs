@@ -69,6 +69,8 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::SaveDate,
     Capability::AppendLimit,
     Capability::Partial,
+    Capability::CompressDeflate,
+    Capability::Unauthenticate,
 ]);
 
 impl Config {

@@ -228,12 +228,16 @@ impl Client {
                     selected.saved = UidSet::default();
                 }
             }
-            // Not announced, so it does not come.
             Event::AppendNext(_) => {
                 let text = "One message at a time";
                 self.machine.append_refuse(Some(&imap::Code::Cannot), text);
             }
-            Event::Compress => return Err(io::Error::other("compression was not offered")),
+            Event::Compress => {
+                // "the server MUST compress ... starting immediately after the CRLF that ends the tagged OK response".
+                self.wire.send(self.machine.output()).await?;
+                self.wire.start_compression(self.machine.input());
+                self.machine.compression_started();
+            }
             Event::Close => {}
         }
         Ok(())
@@ -289,6 +293,14 @@ impl Client {
     /// The selected mailbox.
     pub(crate) fn selected(&mut self) -> Result<&mut Selected, Answer> {
         self.selected.as_mut().ok_or_else(|| Answer::bad("No mailbox is selected"))
+    }
+
+    /// UNAUTHENTICATE (RFC 8437): nothing of who was here stays, and the time to log in begins anew.
+    pub(crate) async fn forget_login(&mut self) {
+        self.deselect().await;
+        self.login = None;
+        self.seat = None;
+        self.begun = Instant::now();
     }
 
     /// Leaves the selected mailbox, if there is one.

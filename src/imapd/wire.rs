@@ -1,6 +1,9 @@
 //! The socket's side: output leaves in pieces, no write takes for ever.
 
+mod deflate;
+
 use bytes::{Buf, BytesMut};
+use deflate::Deflate;
 use net::{Stream, Tls};
 use std::io;
 use std::time::Duration;
@@ -13,11 +16,16 @@ const READ: usize = 16 * 1024;
 /// A buffer larger than this is given back when it is empty.
 const KEEP: usize = 1024;
 
+/// A compressed connection over which nothing comes for so long gives its compressor back.
+const COOL_AFTER: Duration = Duration::from_secs(1);
+
 /// A client's connection.
 pub(crate) struct Wire {
     /// `None` only after a failed handshake.
     stream: Option<Stream>,
     patience: Duration,
+    /// The client asked for COMPRESS.
+    deflate: Option<Box<Deflate>>,
 }
 
 fn over() -> io::Error {
@@ -26,7 +34,7 @@ fn over() -> io::Error {
 
 impl Wire {
     pub(crate) fn new(stream: Stream, patience: Duration) -> Self {
-        Self { stream: Some(stream), patience }
+        Self { stream: Some(stream), patience, deflate: None }
     }
 
     fn stream(&mut self) -> io::Result<&mut Stream> {
@@ -36,8 +44,15 @@ impl Wire {
     /// Sends all of the output. Each write that makes no progress has the whole patience.
     pub(crate) async fn send(&mut self, out: &mut BytesMut) -> io::Result<()> {
         let patience = self.patience;
-        let stream = self.stream()?;
+        let stream = self.stream.as_mut().ok_or_else(over)?;
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        let out = match &mut self.deflate {
+            Some(deflate) if !out.is_empty() => {
+                deflate.compress(out)?;
+                &mut deflate.ready
+            }
+            _ => out,
+        };
         while !out.is_empty() {
             let sent = tokio::time::timeout(patience, stream.write(out)).await.map_err(late)??;
             if sent == 0 {
@@ -59,8 +74,47 @@ impl Wire {
 
     /// Reads what has come; 0: the client is gone. Cancel-safe.
     pub(crate) async fn receive(&mut self, input: &mut BytesMut) -> io::Result<usize> {
+        if self.deflate.is_some() {
+            return self.receive_compressed(input).await;
+        }
         input.reserve(READ.min(READ.saturating_sub(input.len()).max(KEEP)));
         self.stream()?.read_buf(input).await
+    }
+
+    async fn receive_compressed(&mut self, input: &mut BytesMut) -> io::Result<usize> {
+        let stream = self.stream.as_mut().ok_or_else(over)?;
+        let deflate = self.deflate.as_mut().ok_or_else(over)?;
+        loop {
+            while !deflate.is_hungry() {
+                match deflate.expand(input)? {
+                    None => return Ok(0),
+                    Some(0) => {}
+                    Some(made) => return Ok(made),
+                }
+            }
+            deflate.raw.reserve(KEEP);
+            let warm = deflate.is_warm();
+            let read = stream.read_buf(&mut deflate.raw);
+            let read = if warm {
+                match tokio::time::timeout(COOL_AFTER, read).await {
+                    Ok(read) => read?,
+                    Err(_) => {
+                        deflate.cool();
+                        continue;
+                    }
+                }
+            } else {
+                read.await?
+            };
+            if read == 0 {
+                return Ok(0);
+            }
+        }
+    }
+
+    /// From now on everything is compressed, what is in the input already included.
+    pub(crate) fn start_compression(&mut self, input: &mut BytesMut) {
+        self.deflate = Some(Box::new(Deflate::new(input.split())));
     }
 
     pub(crate) async fn start_tls(&mut self, tls: &Tls) -> io::Result<()> {

@@ -44,9 +44,12 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         Command::Store(store) => store::store(client, &store).await,
         Command::Copy(transfer) => transfer::copy(client, &transfer).await,
         Command::Move(transfer) => transfer::move_(client, &transfer).await,
+        Command::Unauthenticate => {
+            client.forget_login().await;
+            Ok(Answer::ok())
+        }
         // Not announced, so it does not come.
-        Command::Unauthenticate
-        | Command::Sort(_)
+        Command::Sort(_)
         | Command::Thread(_)
         | Command::GetMetadata(_)
         | Command::SetMetadata { .. }
