@@ -88,9 +88,20 @@ pub fn own_cpu_ms() -> f64 {
     fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() * MS_PER_TICK
 }
 
-/// Memory of a process in KiB, shared pages counted by share (PSS).
+/// Memory of a process and all its descendants in KiB, shared pages counted by share (PSS).
 #[must_use]
 pub fn memory_kib(pid: u32) -> u64 {
+    let parents: Vec<(u32, u32)> =
+        processes().iter().map(|(pid, one)| (*pid, one.parent)).collect();
+    let (mut sum, mut todo) = (0, vec![pid]);
+    while let Some(pid) = todo.pop() {
+        sum += pss_kib(pid);
+        todo.extend(parents.iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| child));
+    }
+    sum
+}
+
+fn pss_kib(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
     line.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse().ok()).unwrap_or_default()

@@ -121,6 +121,21 @@ impl Imap {
         if answer.starts_with(b"+") { Ok(()) } else { bail!("IDLE: {}", show(&answer)) }
     }
 
+    /// Ends IDLE.
+    ///
+    /// # Errors
+    /// When the server does not say OK.
+    pub async fn done(&mut self) -> Result<()> {
+        self.write(b"DONE\r\n").await?;
+        let tag = format!("a{}", self.tag);
+        loop {
+            let answer = self.next().await?;
+            if !answer.starts_with(b"* ") {
+                return tagged(&answer, &tag).context("DONE");
+            }
+        }
+    }
+
     /// Says goodbye and waits for the answer.
     ///
     /// # Errors

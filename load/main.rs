@@ -83,6 +83,8 @@ enum Scenario {
     Store,
     /// Connect, LOGIN, SELECT, LOGOUT.
     Login,
+    /// A thousand sessions that do nothing.
+    Idle,
     /// Mail to watched mailboxes over several nodes.
     IdleFanout,
 }
@@ -117,8 +119,9 @@ impl Args {
 
     /// Whether anything is done to a server.
     fn serves(&self) -> bool {
-        use Scenario::{Append, FetchBodies, FetchList, Login, SmtpIngest, Store};
-        [SmtpIngest, Append, FetchList, FetchBodies, Store, Login].iter().any(|s| self.does(*s))
+        use Scenario::{Append, FetchBodies, FetchList, Idle, Login, SmtpIngest, Store};
+        let all = [SmtpIngest, Append, FetchList, FetchBodies, Store, Login, Idle];
+        all.iter().any(|one| self.does(*one))
     }
 
     fn stage(&self, nodes: usize, blobs: Blobs) -> Result<StageOptions> {
@@ -216,6 +219,10 @@ async fn run(args: &Args, target: &Arc<Target>, report: &mut Report) -> Result<(
     }
     if args.does(Scenario::Login) {
         report.add(scenario::login(target, &args.plan(Mix::Small, 33)).await?);
+    }
+    if args.does(Scenario::Idle) {
+        let plan = Plan { count: 1_000, ..args.plan(Mix::Small, 34) };
+        report.add(scenario::idle(target, &plan).await?);
     }
     Ok(())
 }

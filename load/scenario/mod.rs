@@ -2,12 +2,14 @@
 
 mod arrive;
 mod fanout;
+mod idle;
 mod login;
 mod read;
 mod store;
 
 pub use arrive::{append, smtp_ingest};
 pub use fanout::idle_fanout;
+pub use idle::idle;
 pub use login::login;
 pub use read::{fetch_bodies, fetch_list};
 pub use store::store;
