@@ -1,7 +1,7 @@
 //! STORE, COPY, MOVE, EXPUNGE, and reading.
 
 use crate::bench::Bench;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use store::StoreError;
 use store::account::{
     CHUNK, CopyMessages, Expunge, FlagOp, StoreFlags, Stored, StoredState, commit,
@@ -113,7 +113,7 @@ async fn store_counts_and_logs_only_what_changes(bench: &Bench) -> Result<()> {
     let mixed = store(bench, anna, inbox, &[1, 2, 99], FlagOp::Add, Flags::SEEN, &[]).await?;
     let states: Vec<_> = mixed.iter().map(|stored| (stored.uid.0, stored.state)).collect();
     assert_eq!(states, [(1, StoredState::Changed), (2, StoredState::Unchanged)]);
-    let log = change_log(&bench.store, anna, inbox, before, 10).await?.unwrap();
+    let log = change_log(&bench.store, anna, inbox, before, 10).await?.context("nothing")?;
     assert_eq!(log.changes.len(), 1);
     assert_eq!((log.changes[0].op, log.changes[0].uids.as_slice()), (2, &[1][..]));
     Ok(())
@@ -262,12 +262,14 @@ async fn the_log_is_paged(bench: &Bench) -> Result<()> {
     for uid in 1..=5 {
         copy(bench, anna, inbox, &[uid], inbox, true).await?;
     }
-    let whole = change_log(&bench.store, anna, inbox, ModSeq(0), 1_000).await?.unwrap();
+    let whole =
+        change_log(&bench.store, anna, inbox, ModSeq(0), 1_000).await?.context("nothing")?;
     assert!(whole.complete);
     for limit in 2..8 {
         let (mut since, mut seen) = (ModSeq(0), Vec::new());
         loop {
-            let page = change_log(&bench.store, anna, inbox, since, limit).await?.unwrap();
+            let page =
+                change_log(&bench.store, anna, inbox, since, limit).await?.context("nothing")?;
             assert!(page.changes.len() <= limit as usize);
             assert!(page.modseq > since || page.complete, "it goes on");
             since = page.modseq;
