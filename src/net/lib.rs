@@ -4,6 +4,7 @@
 //! PROXY headers and handshakes happen in the session's own task.
 
 mod budget;
+mod crowd;
 mod drain;
 mod listener;
 mod proxy;
@@ -11,6 +12,7 @@ mod stream;
 mod tls;
 
 pub use budget::{MemoryBudget, Permit};
+pub use crowd::{Crowd, Place};
 pub use drain::{Drain, Goodbye};
 pub use listener::{Caps, Listener, ListenerConfig};
 pub use stream::{Stream, TlsInfo};

@@ -53,12 +53,13 @@ impl Caps {
         let ip = network(ip);
         let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
         let (total, per_ip) = &mut *open;
-        let mine = per_ip.entry(ip).or_default();
-        if *total >= self.inner.total || *mine >= self.inner.per_ip {
+        // Looked up first: of who is turned away nothing is kept.
+        let mine = per_ip.get(&ip).copied().unwrap_or(0);
+        if *total >= self.inner.total || mine >= self.inner.per_ip {
             return None;
         }
         *total += 1;
-        *mine += 1;
+        per_ip.insert(ip, mine + 1);
         Some(Seat { caps: self.clone(), ip })
     }
 }
@@ -82,7 +83,7 @@ impl Drop for Seat {
 }
 
 /// One client is one IPv4 address or one IPv6 /64.
-fn network(ip: IpAddr) -> IpAddr {
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX))),
@@ -262,6 +263,19 @@ mod tests {
         assert_eq!(first_line(address, b"").await.1, "hello 127.0.0.1\r\n");
         drain.begin();
         assert!(drain.wait(Duration::from_secs(10)).await);
+    }
+
+    #[test]
+    fn who_is_turned_away_leaves_no_trace() {
+        let caps = Caps::new(1, 1);
+        let seat = caps.enter("192.0.2.1".parse().unwrap());
+        assert!(seat.is_some());
+        for client in ["192.0.2.1", "192.0.2.2", "2001:db8::1"] {
+            assert!(caps.enter(client.parse().unwrap()).is_none());
+        }
+        assert_eq!(caps.inner.open.lock().unwrap().1.len(), 1);
+        drop(seat);
+        assert_eq!(caps.inner.open.lock().unwrap().1.len(), 0);
     }
 
     #[tokio::test]
