@@ -8,9 +8,11 @@ use chrono::Utc;
 use futures::StreamExt;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::account::{Delivery, DeliverySet, Envelope, NewBlob, Outcome, Placed, deliver};
+use store::account::{
+    Delivery, DeliverySet, Envelope, NewBlob, Outbound, Outcome, Placed, deliver,
+};
 use store::directory::{AccountAdded, NewAccount};
 use store::mailbox::MailboxRow;
 use store::{PostgresConfig, Store};
@@ -113,7 +115,7 @@ impl Bench {
         let bytes: Bytes = rand::random_iter::<u8>().take(size).collect();
         let key = ObjectKey::new(20_261_124);
         let blake3 = *blake3::hash(&bytes).as_bytes();
-        self.blobs.objects.lock().unwrap().insert(key.as_str().to_owned(), bytes);
+        self.blobs.objects().insert(key.as_str().to_owned(), bytes);
         NewBlob {
             id: BlobId::new(),
             object_key: key.as_str().to_owned(),
@@ -133,6 +135,7 @@ impl Bench {
             newborn: true,
             envelope: Some(envelope()),
             deliveries: to.iter().map(|account| to_inbox(*account)).collect(),
+            outbound: Outbound::default(),
         }
     }
 
@@ -195,13 +198,19 @@ pub fn placed(outcomes: &[Outcome]) -> Result<Placed> {
 /// Blobs in memory, so that a test of the store costs no disk.
 #[derive(Default)]
 pub struct Memory {
-    pub objects: Mutex<HashMap<String, Bytes>>,
+    objects: Mutex<HashMap<String, Bytes>>,
+}
+
+impl Memory {
+    fn objects(&self) -> MutexGuard<'_, HashMap<String, Bytes>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
 impl BlobStore for Memory {
     async fn put(&self, key: &ObjectKey, pieces: Vec<Bytes>) -> Result<(), BlobError> {
-        self.objects.lock().unwrap().insert(key.as_str().to_owned(), pieces.concat().into());
+        self.objects().insert(key.as_str().to_owned(), pieces.concat().into());
         Ok(())
     }
 
@@ -210,7 +219,7 @@ impl BlobStore for Memory {
     }
 
     async fn get(&self, key: &ObjectKey, range: Range<u64>) -> Result<ByteStream, BlobError> {
-        let objects = self.objects.lock().unwrap();
+        let objects = self.objects();
         let bytes = objects.get(key.as_str()).ok_or(BlobError::NotFound(key.to_string()))?;
         let end = range.end.min(bytes.len() as u64) as usize;
         let piece = bytes.slice((range.start as usize).min(end)..end);
@@ -218,7 +227,7 @@ impl BlobStore for Memory {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), BlobError> {
-        self.objects.lock().unwrap().remove(key.as_str());
+        self.objects().remove(key.as_str());
         Ok(())
     }
 }

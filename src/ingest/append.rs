@@ -6,7 +6,7 @@ use crate::{IngestError, Placed};
 use chrono::{DateTime, Utc};
 use rand::Rng;
 use std::time::Duration;
-use store::account::{Delivery, DeliverySet, Outcome};
+use store::account::{Delivery, DeliverySet, Outbound, Outcome};
 use types::{AccountId, Flags, MailboxId};
 
 /// How often a locked account is tried: the client can only do the same.
@@ -54,10 +54,11 @@ impl Incoming {
             newborn: true,
             envelope: None,
             deliveries: vec![delivery(append)],
+            outbound: Outbound::default(),
         };
         let mut outcome = Outcome::Busy;
         for attempt in 1..=TRIES {
-            let outcomes = ingest.commit(set.clone(), &stored).await?;
+            let outcomes = ingest.commit(set.clone(), &stored).await.map_err(IngestError::from)?;
             outcome = outcomes.first().copied().unwrap_or(Outcome::NoMailbox);
             if outcome != Outcome::Busy || attempt == TRIES {
                 break;

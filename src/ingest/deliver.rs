@@ -1,18 +1,22 @@
-//! The end of a message from SMTP or LMTP: copies for every account, in one transaction.
+//! The end of a message from SMTP or LMTP: copies for every account, and queue rows for elsewhere, in one
+//! transaction.
 
 use crate::incoming::{Incoming, StoredBlob};
 use crate::{Ingest, IngestError};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::HashMap;
-use std::time::Instant;
-use store::account::{self, Delivery, DeliverySet, Outcome, Placed};
-use types::{AccountId, Flags, QueueId, TenantId};
+use std::time::{Duration, Instant};
+use store::StoreError;
+use store::account::{
+    self, Delivery, DeliverySet, Outbound, Outcome, Placed, RemoteRecipient, ReportOf, Settled,
+};
+use types::{AccountId, BlobId, Destination, Flags, QueueId, TenantId};
 
 /// Most accounts that are done while the client waits (invariant 2).
 const MOST_INLINE: usize = 32;
 
 /// Whom a message is from and for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Envelope {
     /// Empty for the null reverse-path.
     pub reverse_path: String,
@@ -20,6 +24,10 @@ pub struct Envelope {
     pub parameters: Value,
     /// Accounts, in the order in which results are wanted.
     pub recipients: Vec<Recipient>,
+    /// Recipients elsewhere.
+    pub remote: Vec<Remote>,
+    /// Octets at the beginning that stay here: Return-Path, which only the final delivery has (RFC 5321 §4.4).
+    pub content_offset: u32,
 }
 
 /// An account that is to get the message, and why.
@@ -28,6 +36,19 @@ pub struct Recipient {
     /// Who.
     pub account: AccountId,
     /// Whose account.
+    pub tenant: TenantId,
+    /// The address the client named.
+    pub forward_path: String,
+    /// Parameters of RCPT that matter later; null for none.
+    pub parameters: Value,
+}
+
+/// A recipient elsewhere.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// Where its mail goes.
+    pub destination: Destination,
+    /// Who sends it.
     pub tenant: TenantId,
     /// The address the client named.
     pub forward_path: String,
@@ -48,30 +69,61 @@ pub enum Delivered {
 
 impl Incoming {
     /// Makes the message durable for its recipients; two recipients with one account get one copy. `Ok` means
-    /// durable, with the results in the recipients' order.
+    /// durable: recipients elsewhere are in the queue, and the others' results come in their order.
     ///
     /// # Errors
     /// For all recipients alike: nothing happened, or [`IngestError::MayHaveHappened`].
     pub async fn deliver(self, envelope: Envelope) -> Result<Vec<Delivered>, IngestError> {
-        let Some(first) = envelope.recipients.first() else {
+        Ok(self.deliver_as(envelope, None).await??)
+    }
+
+    /// As [`Incoming::deliver`] for a message that reports what became of others and settles them. `None`: somebody
+    /// else settled one of them before, and nothing happened.
+    ///
+    /// # Errors
+    /// As [`Incoming::deliver`].
+    pub async fn deliver_report(
+        self,
+        envelope: Envelope,
+        report: ReportOf,
+    ) -> Result<Option<Vec<Delivered>>, IngestError> {
+        match self.deliver_as(envelope, Some(report)).await? {
+            Ok(delivered) => Ok(Some(delivered)),
+            Err(StoreError::Refused(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn deliver_as(
+        self,
+        envelope: Envelope,
+        report: Option<ReportOf>,
+    ) -> Result<Result<Vec<Delivered>, StoreError>, IngestError> {
+        let senders = envelope.remote.iter().map(|remote| remote.tenant);
+        let tenants = senders.chain(envelope.recipients.iter().map(|recipient| recipient.tenant));
+        let Some(tenant) = tenants.take(1).next() else {
             return Err(IngestError::Bug("a message without recipients".into()));
         };
-        let tenant = first.tenant;
         let (ingest, stored) = self.store(None).await?;
         let (deliveries, copy_of) = ingest.deliveries(&envelope.recipients);
         let set = DeliverySet {
             blob: stored.blob.clone(),
             newborn: true,
-            envelope: Some(queue_envelope(&envelope, tenant)),
+            envelope: Some(queue_envelope(&envelope, tenant, stored.blob.id)),
             deliveries,
+            outbound: ingest.outbound(&envelope, &copy_of, report),
         };
-        let outcomes = ingest.commit(set, &stored).await?;
+        let outcomes = match ingest.commit(set, &stored).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => return Ok(Err(error)),
+        };
         ingest.announce(&envelope, &copy_of, &outcomes);
         let delivered: Vec<Delivered> = outcomes.iter().copied().map(delivered).collect();
-        if delivered.iter().all(|one| *one == Delivered::NoAccount) {
+        let nobody = delivered.iter().all(|one| *one == Delivered::NoAccount);
+        if nobody && envelope.remote.is_empty() {
             ingest.forget(stored.key);
         }
-        Ok(copy_of.iter().map(|copy| delivered[*copy]).collect())
+        Ok(Ok(copy_of.iter().map(|copy| delivered[*copy]).collect()))
     }
 }
 
@@ -101,24 +153,66 @@ impl Ingest {
         (copies, copy_of)
     }
 
+    /// What the queue gets for elsewhere; and of reports that a copy made here is owed (RFC 3461 §4.1 SUCCESS).
+    fn outbound(
+        &self,
+        envelope: &Envelope,
+        copy_of: &[usize],
+        report: Option<ReportOf>,
+    ) -> Outbound {
+        let expire = self.inner.config.expire();
+        let sent = envelope.remote.iter().map(|remote| RemoteRecipient {
+            destination: remote.destination.clone(),
+            tenant: remote.tenant,
+            recipient: remote.forward_path.clone(),
+            parameters: object(&remote.parameters),
+            priority: 0,
+            wait: Duration::ZERO,
+            expire,
+            settled: None,
+        });
+        let wishes = !envelope.reverse_path.is_empty();
+        let told = envelope.recipients.iter().zip(copy_of);
+        let told = told.filter(|(recipient, _)| wishes && wants_success(&recipient.parameters));
+        let told = told.map(|(recipient, copy)| RemoteRecipient {
+            destination: Destination::new(domain_of(&recipient.forward_path)),
+            tenant: recipient.tenant,
+            recipient: recipient.forward_path.clone(),
+            parameters: recipient.parameters.clone(),
+            priority: 0,
+            wait: Duration::ZERO,
+            expire,
+            settled: Some(Settled {
+                result: json!({"action": "delivered", "status": "2.0.0"}),
+                delivery: Some(*copy),
+            }),
+        });
+        Outbound {
+            recipients: sent.chain(told).collect(),
+            content_offset: envelope.content_offset,
+            delay_report: self.inner.config.delay_report().filter(|_| wishes),
+            report,
+        }
+    }
+
     /// Commits a newborn message. If it certainly did not happen, the bytes go as well.
     pub(crate) async fn commit(
         &self,
         set: DeliverySet,
         stored: &StoredBlob,
-    ) -> Result<Vec<Outcome>, IngestError> {
+    ) -> Result<Vec<Outcome>, StoreError> {
         let started = Instant::now();
-        let result = account::deliver(&self.inner.store, set).await.map_err(IngestError::from);
+        let result = account::deliver(&self.inner.store, set).await;
         metrics::histogram!("postrider_ingest_seconds", "step" => "commit")
             .record(started.elapsed());
         match &result {
             Ok(_) => {}
-            Err(IngestError::MayHaveHappened(why)) => {
+            Err(StoreError::MaybeHappened(why)) => {
                 self.inner.database.suspect(&self.inner.store);
                 tracing::error!(id = %stored.blob.id, %why, "whether a message was stored is unknown");
             }
             Err(error) => {
-                if let IngestError::Unavailable(_) = error {
+                if let StoreError::Unavailable(_) | StoreError::Schema(_) = error {
                     self.inner.database.suspect(&self.inner.store);
                 }
                 tracing::warn!(id = %stored.blob.id, %error, "a message was not stored");
@@ -156,7 +250,35 @@ impl Ingest {
         if queued {
             self.inner.queued.notify_one();
         }
+        self.ring(envelope);
     }
+}
+
+impl Ingest {
+    /// Tells whoever sends mail that there is some.
+    fn ring(&self, envelope: &Envelope) {
+        let mut destinations: Vec<Destination> =
+            envelope.remote.iter().map(|remote| remote.destination.clone()).collect();
+        destinations.sort_unstable();
+        destinations.dedup();
+        if let (false, Some(ring)) = (destinations.is_empty(), self.inner.ring.get()) {
+            ring(destinations);
+        }
+    }
+}
+
+/// The parameters as the queue keeps them.
+fn object(parameters: &Value) -> Value {
+    if parameters.is_object() { parameters.clone() } else { json!({}) }
+}
+
+fn wants_success(parameters: &Value) -> bool {
+    let wishes = parameters.get("notify").and_then(Value::as_array);
+    wishes.is_some_and(|wishes| wishes.iter().any(|wish| wish == "success"))
+}
+
+fn domain_of(path: &str) -> &str {
+    path.rsplit_once('@').map_or("localhost", |(_, domain)| domain)
 }
 
 fn delivered(outcome: Outcome) -> Delivered {
@@ -182,7 +304,8 @@ pub(crate) fn count(outcome: Outcome) {
 }
 
 /// What the queue keeps. Parameters of recipients stand beside those of MAIL, by forward-path.
-fn queue_envelope(envelope: &Envelope, tenant: TenantId) -> account::Envelope {
+/// The queue's id is the message's: what the client was told leads to the queue's log.
+fn queue_envelope(envelope: &Envelope, tenant: TenantId, id: BlobId) -> account::Envelope {
     let mut parameters = match &envelope.parameters {
         Value::Object(map) => map.clone(),
         _ => Map::new(),
@@ -197,7 +320,7 @@ fn queue_envelope(envelope: &Envelope, tenant: TenantId) -> account::Envelope {
         parameters.insert("recipients".into(), Value::Object(of_recipients));
     }
     account::Envelope {
-        queue: QueueId::new(),
+        queue: QueueId(id.0),
         tenant,
         reverse_path: envelope.reverse_path.clone(),
         parameters: Value::Object(parameters),
@@ -234,6 +357,7 @@ pub(crate) mod tests {
             reverse_path: "sender@x".into(),
             parameters: serde_json::json!({"envid": "e"}),
             recipients: accounts.iter().enumerate().map(recipient).collect(),
+            ..Envelope::default()
         }
     }
 
@@ -255,7 +379,9 @@ pub(crate) mod tests {
     fn the_queue_keeps_the_parameters() {
         let mut from = envelope(&[1, 2]);
         from.recipients[1].parameters = serde_json::json!({"notify": ["never"]});
-        let kept = queue_envelope(&from, TenantId(1));
+        let id = BlobId::new();
+        let kept = queue_envelope(&from, TenantId(1), id);
+        assert_eq!(kept.queue.0, id.0);
         let wanted =
             serde_json::json!({"envid": "e", "recipients": {"1@x": {"notify": ["never"]}}});
         assert_eq!(kept.parameters, wanted);

@@ -18,7 +18,7 @@ mod outage;
 
 pub use append::{Append, AppendError};
 pub use config::IngestConfig;
-pub use deliver::{Delivered, Envelope, Recipient};
+pub use deliver::{Delivered, Envelope, Recipient, Remote};
 pub use error::IngestError;
 pub use incoming::Incoming;
 pub use store::account::Placed;
@@ -27,9 +27,10 @@ use blob::SharedBlobStore;
 use mail::Hub;
 use net::MemoryBudget;
 use outage::Outage;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::Store;
 use tokio::sync::Notify;
+use types::Destination;
 
 /// The way in. Cheap to clone.
 #[derive(Clone)]
@@ -46,7 +47,11 @@ struct Inner {
     database: Outage,
     /// This node queued something for a local account.
     queued: Notify,
+    /// Is told where to there is mail now.
+    ring: OnceLock<Ring>,
 }
+
+type Ring = Box<dyn Fn(Vec<Destination>) + Send + Sync>;
 
 impl Ingest {
     /// Over these.
@@ -59,7 +64,14 @@ impl Ingest {
         config: IngestConfig,
     ) -> Self {
         let (database, queued) = (Outage::default(), Notify::new());
-        Self { inner: Arc::new(Inner { store, blob, hub, budget, config, database, queued }) }
+        let ring = OnceLock::new();
+        Self { inner: Arc::new(Inner { store, blob, hub, budget, config, database, queued, ring }) }
+    }
+
+    /// Tells `ring` of every destination that this node has queued mail for, right after the commit. It must not
+    /// block. The first one stays.
+    pub fn on_queued(&self, ring: impl Fn(Vec<Destination>) + Send + Sync + 'static) {
+        let _ = self.inner.ring.set(Box::new(ring));
     }
 
     /// Whether a message could be taken now, so that SMTP can say so at MAIL and IMAP before the literal.

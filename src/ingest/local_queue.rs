@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::time::Duration;
 use store::StoreError;
-use store::account::{self, Delivery, DeliverySet, NewBlob, Outcome};
+use store::account::{self, Delivery, DeliverySet, NewBlob, Outbound, Outcome};
 use store::queue::{DueRecipient, queue_local_due, queue_postpone, queue_settle};
 use tokio::time::Instant;
 use types::{BlobId, Flags};
@@ -159,6 +159,7 @@ impl Ingest {
             newborn: false,
             envelope: None,
             deliveries: recipients.iter().map(delivery).collect(),
+            outbound: Outbound::default(),
         };
         match account::deliver(&self.inner.store, set).await {
             Ok(outcomes) => {

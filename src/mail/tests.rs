@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use blob::{BlobStore, Folder, ObjectKey};
 use bytes::Bytes;
 use message::Scanner;
-use store::account::{Delivery, DeliverySet, NewBlob, Outcome, deliver};
+use store::account::{Delivery, DeliverySet, NewBlob, Outbound, Outcome, deliver};
 use store::directory::{AccountAdded, NewAccount, account_add, account_remove, domain_add};
 use testkit::{Database, Postgres};
 use types::{AccountId, BlobId, Flags, Incarnation, ModSeq, Uid};
@@ -78,6 +78,7 @@ impl Bench {
                 queued: None,
                 deferred: false,
             }],
+            outbound: Outbound::default(),
         };
         match deliver(&self.store, set).await?.first() {
             Some(Outcome::Delivered(placed)) => Ok((placed.uid.0, key)),

@@ -22,6 +22,8 @@ pub struct Config {
     pub hostname: String,
     /// Whether STARTTLS can be offered.
     pub starttls: bool,
+    /// Whether REQUIRETLS (RFC 8689) is honoured, and so offered once the connection is encrypted.
+    pub require_tls: bool,
     /// Largest message in octets (RFC 1870); protects disk and memory.
     pub max_message_bytes: u64,
     /// Most recipients of one message; RFC 5321 §4.5.3.1.8 asks for at least 100.
@@ -44,6 +46,7 @@ impl Config {
             role,
             hostname: hostname.into(),
             starttls: false,
+            require_tls: false,
             max_message_bytes: 50 * 1024 * 1024,
             max_recipients: 1_000,
             max_errors: 10,

@@ -76,6 +76,8 @@ pub struct Mail {
     pub ret: Option<Ret>,
     /// ENVID, decoded from xtext.
     pub envelope_id: Option<String>,
+    /// REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
 }
 
 /// NOTIFY parameter (RFC 3461 §4.1).
@@ -125,6 +127,7 @@ pub(crate) fn parse_mail(text: &str) -> Result<Mail, BadArgument> {
         smtputf8: false,
         ret: None,
         envelope_id: None,
+        require_tls: false,
     };
     for (name, value) in each_parameter(parameters) {
         mail_parameter(&mut mail, name, value)?;
@@ -135,6 +138,8 @@ pub(crate) fn parse_mail(text: &str) -> Result<Mail, BadArgument> {
     }
     Ok(mail)
 }
+
+const KNOWN: [&str; 7] = ["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "REQUIRETLS"];
 
 fn mail_parameter(mail: &mut Mail, name: &str, value: Option<&str>) -> Result<(), BadArgument> {
     let is = |known: &str| name.eq_ignore_ascii_case(known);
@@ -153,6 +158,7 @@ fn mail_parameter(mail: &mut Mail, name: &str, value: Option<&str>) -> Result<()
             };
         }
         None if is("SMTPUTF8") => mail.smtputf8 = true,
+        None if is("REQUIRETLS") => mail.require_tls = true,
         Some(value) if is("RET") => {
             mail.ret = match value.to_ascii_uppercase().as_str() {
                 "FULL" => Some(Ret::Full),
@@ -167,9 +173,7 @@ fn mail_parameter(mail: &mut Mail, name: &str, value: Option<&str>) -> Result<()
         Some(value) if is("AUTH") => {
             xtext(value).ok_or(Parameter)?;
         }
-        _ if ["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"].iter().any(|known| is(known)) => {
-            return Err(Parameter);
-        }
+        _ if KNOWN.iter().any(|known| is(known)) => return Err(Parameter),
         _ => return Err(UnknownParameter),
     }
     Ok(())
@@ -357,6 +361,8 @@ mod tests {
 
     #[test]
     fn dsn_parameters() {
+        assert!(parse_mail("FROM:<a@b> REQUIRETLS").unwrap().require_tls);
+        assert_eq!(parse_mail("FROM:<a@b> REQUIRETLS=1"), Err(Parameter));
         let mail = parse_mail("FROM:<a@b> RET=HDRS ENVID=QQ+2B314159").unwrap();
         assert_eq!((mail.ret, mail.envelope_id.as_deref()), (Some(Ret::Hdrs), Some("QQ+314159")));
         let rcpt =

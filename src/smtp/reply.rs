@@ -88,8 +88,10 @@ pub enum RcptVerdict {
     TooMany,
     /// Not a domain of ours, and the client may not relay.
     RelayDenied,
-    /// Remote mail cannot be sent yet; a message must not be lost, so it is not taken.
+    /// Mail to other servers is not sent from here now; a message must not be lost, so it is not taken.
     NoRoute,
+    /// No mail can go there: it is no domain name.
+    BadDomain,
     /// A part of the system is away.
     Unavailable,
 }
@@ -157,7 +159,8 @@ impl From<RcptVerdict> for Reply {
             RcptVerdict::MailboxFull => reply(452, "4.2.2", "Mailbox full"),
             RcptVerdict::TooMany => TOO_MANY_RECIPIENTS,
             RcptVerdict::RelayDenied => reply(550, "5.7.1", "Relaying denied"),
-            RcptVerdict::NoRoute => reply(451, "4.4.4", "Mail to other servers is not carried yet"),
+            RcptVerdict::BadDomain => reply(553, "5.1.2", "No mail goes to such a domain name"),
+            RcptVerdict::NoRoute => reply(451, "4.4.4", "Mail to other servers is not carried now"),
             RcptVerdict::Unavailable => reply(451, "4.3.0", "Temporary trouble, try again later"),
         }
     }

@@ -400,6 +400,10 @@ impl Session {
             ["8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "ENHANCEDSTATUSCODES", "DSN"]
                 .map(Into::into),
         );
+        // RFC 8689 §2: "The session itself MUST employ TLS transmission."
+        if self.offers_require_tls() {
+            lines.push("REQUIRETLS".into());
+        }
         if self.config.starttls && !self.tls {
             lines.push("STARTTLS".into());
         }
@@ -411,6 +415,10 @@ impl Session {
             let mark = if at == last { ' ' } else { '-' };
             self.output.extend_from_slice(format!("250{mark}{line}\r\n").as_bytes());
         }
+    }
+
+    fn offers_require_tls(&self) -> bool {
+        self.config.require_tls && self.tls
     }
 
     fn starttls(&mut self, arguments: &str) -> Option<Event> {
@@ -522,6 +530,10 @@ impl Session {
         match parse_mail(arguments) {
             Ok(mail) if mail.size.is_some_and(|size| size > self.config.max_message_bytes) => {
                 self.say(reply::TOO_BIG);
+                None
+            }
+            Ok(mail) if mail.require_tls && !self.offers_require_tls() => {
+                self.say(bad_argument(BadArgument::UnknownParameter, reply::BAD_SENDER));
                 None
             }
             Ok(mail) => {

@@ -5,7 +5,7 @@ use anyhow::Result;
 use std::time::Duration;
 use store::account::{
     Delivery, DeliverySet, FlagOp, MailboxCreate, MailboxDelete, MailboxPurge, MailboxRename,
-    Outcome, StoreFlags, commit, deliver,
+    Outbound, Outcome, StoreFlags, commit, deliver,
 };
 use store::mailbox::mailbox_to_purge;
 use store::message::{change_log, uid_runs};
@@ -28,7 +28,8 @@ async fn drain_queue(bench: &Bench, sets: &[DeliverySet]) -> Result<()> {
         let blob = original.map(|set| set.blob.clone());
         let blob = blob.ok_or_else(|| anyhow::anyhow!("an unknown blob in the queue"))?;
         let delivery = Delivery { queued: Some(recipient.id), ..to_inbox(recipient.account) };
-        let set = DeliverySet { blob, newborn: false, envelope: None, deliveries: vec![delivery] };
+        let (deliveries, outbound) = (vec![delivery], Outbound::default());
+        let set = DeliverySet { blob, newborn: false, envelope: None, deliveries, outbound };
         placed(&deliver(&bench.store, set).await?)?;
     }
     Ok(())

@@ -162,6 +162,18 @@ fn submission_needs_tls_and_auth() {
     assert_eq!(client.codes(&["AUTH PLAIN", "MAIL FROM:<a@b>"]), ["503", "250"]);
 }
 
+/// RFC 8689 §2: "The session itself MUST employ TLS transmission."
+#[test]
+fn requiretls_is_for_encrypted_sessions() {
+    for (honoured, tls, code) in [(true, true, "250"), (true, false, "555"), (false, true, "555")] {
+        let mut client = Client::new(Role::Smtp, tls);
+        Arc::get_mut(&mut client.session.config).unwrap().require_tls = honoured;
+        let offered = client.send(b"EHLO a\r\n").contains("REQUIRETLS");
+        assert_eq!(offered, code == "250");
+        assert_eq!(client.codes(&["MAIL FROM:<a@b> REQUIRETLS"]), [code]);
+    }
+}
+
 #[test]
 fn commands_behind_starttls_are_not_run() {
     let mut client = Client::new(Role::Smtp, false);

@@ -1,19 +1,19 @@
-//! A batch of deliveries as one call of `deliver_v1`.
+//! A batch of deliveries as one call of `deliver_v1`, or of `deliver_v2` when some of it goes elsewhere.
 
 use super::deliver::{Delivery, DeliverySet, Outcome, Placed};
-use super::{Change, threads};
+use super::{Change, outbound, threads};
 use crate::sql::Sql;
 use crate::{Session, StoreError};
 use serde_json::Value;
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use types::{MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use uuid::Uuid;
 
 static DELIVER: Sql = Sql::new(
     "SELECT outcome, mailbox_id, uidvalidity, uid, modseq, thread_id \
-     FROM deliver_v1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,\
-     $24,$25,$26,$27,$28)",
+     FROM deliver_v1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,\
+     $25,$26,$27,$28)",
     &[
         Type::UUID_ARRAY,
         Type::TEXT_ARRAY,
@@ -43,6 +43,60 @@ static DELIVER: Sql = Sql::new(
         Type::INT4_ARRAY,
         Type::INT8_ARRAY,
         Type::BOOL,
+    ],
+);
+
+static DELIVER_AND_QUEUE: Sql = Sql::new(
+    "SELECT outcome, mailbox_id, uidvalidity, uid, modseq, thread_id \
+     FROM deliver_v2($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,\
+     $25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43,$44,$45,$46)",
+    &[
+        Type::UUID_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::JSONB_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT4_ARRAY,
+        Type::UUID_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BOOL,
+        Type::INT4_ARRAY,
+        Type::FLOAT8_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT2_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::JSONB_ARRAY,
+        Type::FLOAT8_ARRAY,
+        Type::FLOAT8_ARRAY,
+        Type::JSONB_ARRAY,
+        Type::INT4_ARRAY,
+        Type::UUID,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT4_ARRAY,
+        Type::UUID_ARRAY,
     ],
 );
 
@@ -79,41 +133,61 @@ impl Batch<'_> {
             let (id, refs) = (set.blob.id.0, set.blob.references.as_slice());
             set.deliveries.iter().map(move |delivery| (delivery.account, id, refs))
         }));
-        session
-            .write(
-                &DELIVER,
-                &[
-                    &b.id,
-                    &b.key,
-                    &b.size,
-                    &b.blake3,
-                    &b.structure,
-                    &b.preview,
-                    &b.received,
-                    &b.newborn,
-                    &b.queue,
-                    &b.tenant,
-                    &b.reverse_path,
-                    &b.parameters,
-                    &d.blob,
-                    &d.account,
-                    &d.mailbox,
-                    &d.strict,
-                    &d.message,
-                    &d.flags,
-                    &d.keywords,
-                    &groups.of_delivery,
-                    &d.queued,
-                    &d.deferred,
-                    &d.recipient,
-                    &groups.account,
-                    &groups.fallback,
-                    &groups.hash_group,
-                    &groups.hash,
-                    &self.skip_busy,
-                ],
-            )
-            .await
+        let local: [&(dyn ToSql + Sync); 28] = [
+            &b.id,
+            &b.key,
+            &b.size,
+            &b.blake3,
+            &b.structure,
+            &b.preview,
+            &b.received,
+            &b.newborn,
+            &b.queue,
+            &b.tenant,
+            &b.reverse_path,
+            &b.parameters,
+            &d.blob,
+            &d.account,
+            &d.mailbox,
+            &d.strict,
+            &d.message,
+            &d.flags,
+            &d.keywords,
+            &groups.of_delivery,
+            &d.queued,
+            &d.deferred,
+            &d.recipient,
+            &groups.account,
+            &groups.fallback,
+            &groups.hash_group,
+            &groups.hash,
+            &self.skip_busy,
+        ];
+        if self.sets.iter().all(|set| set.outbound.is_none()) {
+            return session.write(&DELIVER, &local).await;
+        }
+        let q = outbound::Columns::of(self.sets);
+        let elsewhere: [&(dyn ToSql + Sync); 18] = [
+            &q.offset,
+            &q.delay,
+            &q.blob,
+            &q.key,
+            &q.destination,
+            &q.tenant,
+            &q.rank,
+            &q.recipient,
+            &q.parameters,
+            &q.wait,
+            &q.expire,
+            &q.result,
+            &q.delivery,
+            &q.node,
+            &q.settled_blob,
+            &q.settled,
+            &q.delayed_blob,
+            &q.delayed,
+        ];
+        session.write(&DELIVER_AND_QUEUE, &[&local[..], &elsewhere[..]].concat()).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a delivery is made of.
 
+use super::outbound::Outbound;
 use chrono::{DateTime, Utc};
 use types::{
     AccountId, BlobId, Flags, MailboxId, ModSeq, QueueId, TenantId, ThreadId, Uid, UidValidity,
@@ -71,6 +72,8 @@ pub struct DeliverySet {
     pub envelope: Option<Envelope>,
     /// The copies, one per account and mailbox at most.
     pub deliveries: Vec<Delivery>,
+    /// What goes elsewhere.
+    pub outbound: Outbound,
 }
 
 /// Where a copy came to lie.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use types::AccountId;
 
-/// Most copies in one batch: bounds the time an account stays locked.
+/// Most copies and queue rows in one batch: bounds the time an account stays locked.
 const BATCH_DELIVERIES: usize = 64;
 
 /// How long an unknown outcome is looked up before giving up, and the longest pause between attempts.
@@ -82,9 +82,9 @@ impl State {
         let mut copies = 0;
         let mut left = VecDeque::with_capacity(self.waiting.len());
         while let Some(next) = self.waiting.pop_front() {
-            let fits = copies == 0 || copies + next.set.deliveries.len() <= BATCH_DELIVERIES;
+            let fits = copies == 0 || copies + rows(&next.set) <= BATCH_DELIVERIES;
             if fits && accounts(&next.set).all(|account| !blocked.contains(&account)) {
-                copies += next.set.deliveries.len();
+                copies += rows(&next.set);
                 taken.push(next);
             } else {
                 blocked.extend(accounts(&next.set));
@@ -99,6 +99,10 @@ impl State {
         self.busy.extend(taken.iter().flat_map(|waiting| accounts(&waiting.set)));
         taken
     }
+}
+
+fn rows(set: &DeliverySet) -> usize {
+    set.deliveries.len() + set.outbound.recipients.len()
 }
 
 fn accounts(set: &DeliverySet) -> impl Iterator<Item = AccountId> {

@@ -11,6 +11,7 @@ mod deliver;
 mod flags;
 mod lineup;
 mod mailboxes;
+mod outbound;
 mod outcome;
 pub mod purge;
 mod threads;
@@ -21,6 +22,7 @@ pub use flags::{FlagOp, StoreFlags, Stored, StoredState};
 pub(crate) use lineup::Lineup;
 pub use lineup::deliver;
 pub use mailboxes::{MailboxCreate, MailboxDelete, MailboxPurge, MailboxRename};
+pub use outbound::{Outbound, RemoteRecipient, ReportOf, Settled};
 
 use crate::{Session, Store, StoreError};
 

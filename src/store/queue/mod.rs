@@ -12,6 +12,7 @@ mod watch;
 
 pub use claim::{Claimed, queue_claim};
 pub use local::{DueRecipient, queue_local_due, queue_postpone, queue_settle};
+pub(crate) use record::storable;
 pub use record::{Note, RecordRow, Recorded, Written, queue_record};
 pub use watch::{
     Due, Sighting, queue_look, queue_reconcile, queue_release, queue_sweep, queue_take_over,

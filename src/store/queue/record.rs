@@ -191,7 +191,7 @@ fn without_nul(text: &str) -> String {
     text.replace('\0', " ")
 }
 
-pub(super) fn storable(value: &Value) -> Value {
+pub(crate) fn storable(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(without_nul(text)),
         Value::Array(values) => values.iter().map(storable).collect(),
