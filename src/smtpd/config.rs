@@ -14,6 +14,11 @@ pub struct SmtpdConfig {
     pub max_message_mib: u32,
     /// Most recipients of one message; RFC 5321 §4.5.3.1.8 asks for at least 100.
     pub max_recipients: usize,
+    /// Most messages over 256 KiB under way from one client address (IPv6: one /64). Each may hold 6 MiB of the node's
+    /// memory budget while it comes; one stranger must not hold all of it. LMTP clients are not counted.
+    pub max_large_per_ip: u32,
+    /// Whether authenticated users may send to other servers. Without it they are told to try again later.
+    pub outbound: bool,
     /// Errors after which a session ends; stops guessing of addresses and passwords.
     pub max_errors: u32,
     /// Commands without a message after which a session ends; stops idle chatter.
@@ -34,6 +39,8 @@ impl Default for SmtpdConfig {
             hostname: String::new(),
             max_message_mib: 50,
             max_recipients: 1_000,
+            max_large_per_ip: 20,
+            outbound: true,
             max_errors: 10,
             max_idle_commands: 200,
             max_hops: 100,
@@ -50,6 +57,7 @@ impl SmtpdConfig {
         let seconds = |n: u32| Duration::from_secs(n.max(1).into());
         Config {
             starttls,
+            require_tls: role == Role::Submission && self.outbound,
             max_message_bytes: u64::from(self.max_message_mib.max(1)) * 1024 * 1024,
             max_recipients: self.max_recipients.max(1),
             max_errors: self.max_errors.max(1),

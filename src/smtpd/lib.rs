@@ -18,7 +18,7 @@ pub use smtp::Role;
 
 use directory::Directory;
 use ingest::Ingest;
-use net::{Caps, Drain, Listener, Tls};
+use net::{Caps, Crowd, Drain, Listener, Tls};
 use std::sync::Arc;
 
 /// What a client over the connection caps is told; for [`net::ListenerConfig::refusal`].
@@ -35,6 +35,8 @@ struct Shared {
     directory: Directory,
     ingest: Ingest,
     tls: Option<Tls>,
+    /// Who sends large messages.
+    large: Crowd,
 }
 
 impl Smtpd {
@@ -46,7 +48,8 @@ impl Smtpd {
         ingest: Ingest,
         tls: Option<Tls>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { config, directory, ingest, tls }) }
+        let large = Crowd::default();
+        Self { shared: Arc::new(Shared { config, directory, ingest, tls, large }) }
     }
 
     /// Serves a listener until the drain begins; its sessions end within the drain's window.

@@ -1,9 +1,11 @@
 //! The driver over real sockets, with a folder for blobs and no PostgreSQL where one is looked for.
 
+use crate::transaction::Client as Sender;
 use crate::{REFUSAL, Role, Smtpd, SmtpdConfig};
 use directory::{Directory, DirectoryConfig};
 use ingest::{Ingest, IngestConfig};
 use net::{Caps, Drain, Listener, ListenerConfig, MemoryBudget, Tls, self_signed};
+use smtp::{Body, DataVerdict, Mail};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,20 +23,24 @@ struct Node {
 
 const BUDGET: u64 = 4 * 1024 * 1024;
 
-async fn node(config: SmtpdConfig, role: Role, implicit_tls: bool) -> Node {
-    let dir = tempfile::tempdir().unwrap();
+fn smtpd(dir: &TempDir, budget: &MemoryBudget, config: SmtpdConfig) -> Smtpd {
     let url = format!("host={} user=nobody dbname=none", dir.path().display());
     let store = Store::new(&PostgresConfig::new(url)).unwrap();
     let blob = Arc::new(blob::Folder::open(dir.path().join("blobs")).unwrap());
     let coordinator: coordinator::SharedCoordinator = Arc::new(coordinator::Local::default());
     let hub = mail::Hub::start(store.clone(), coordinator, mail::HubConfig::default());
-    let budget = MemoryBudget::new(BUDGET);
     let directory = Directory::new(store.clone(), DirectoryConfig::default());
     let ingest = Ingest::new(store, blob, hub, budget.clone(), IngestConfig::default());
     let files = self_signed(&dir.path().join("tls"), &["mx.test".into()]).unwrap();
     let tls = Tls::load(vec![files]).unwrap();
     let config = SmtpdConfig { hostname: "mx.test".into(), ..config };
-    let smtpd = Smtpd::new(config, directory, ingest, Some(tls));
+    Smtpd::new(config, directory, ingest, Some(tls))
+}
+
+async fn node(config: SmtpdConfig, role: Role, implicit_tls: bool) -> Node {
+    let dir = tempfile::tempdir().unwrap();
+    let budget = MemoryBudget::new(BUDGET);
+    let smtpd = smtpd(&dir, &budget, config);
     let listen = ListenerConfig { refusal: REFUSAL, ..Default::default() };
     let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], listen).await.unwrap();
     let address = listener.addresses()[0];
@@ -204,4 +210,41 @@ async fn plain_text_on_a_tls_port_ends() {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     assert!(!answer.starts_with(b"2"), "{answer:?}");
+}
+
+/// One stranger's large messages must not hold the memory that is there for all.
+#[tokio::test]
+async fn one_address_has_only_so_many_large_messages_under_way() {
+    let (dir, budget) = (tempfile::tempdir().unwrap(), MemoryBudget::new(BUDGET));
+    let config = SmtpdConfig { max_large_per_ip: 1, ..SmtpdConfig::default() };
+    let shared = smtpd(&dir, &budget, config).shared;
+    let mail = Mail {
+        reverse_path: None,
+        size: None,
+        body: Body::SevenBit,
+        smtputf8: false,
+        ret: None,
+        envelope_id: None,
+        require_tls: false,
+    };
+    let begin = async |role, peer: &str, octets: usize| {
+        let peer = peer.parse().unwrap();
+        let client = Sender { role, peer, tls: None, login: None, helo: "x", extended: true };
+        let mut transaction = shared.mail(mail.clone(), &client).await.unwrap();
+        assert_eq!(shared.data(&mut transaction, &client).await, DataVerdict::Go);
+        for _ in 0..octets / 1_000 {
+            shared.content(&mut transaction, vec![b'x'; 1_000].into()).await;
+        }
+        let fits = !transaction.has_failed();
+        (transaction, fits)
+    };
+    let (first, fits) = begin(Role::Smtp, "192.0.2.1", 400_000).await;
+    assert!(fits);
+    assert!(!begin(Role::Smtp, "192.0.2.1", 400_000).await.1);
+    assert!(begin(Role::Smtp, "192.0.2.1", 200_000).await.1, "a small one");
+    assert!(begin(Role::Smtp, "192.0.2.2", 400_000).await.1, "somebody else");
+    assert!(begin(Role::Lmtp, "192.0.2.1", 400_000).await.1, "one of our own");
+    drop(first);
+    assert!(begin(Role::Smtp, "192.0.2.1", 400_000).await.1);
+    assert_eq!(shared.large.clients(), 0);
 }

@@ -6,21 +6,24 @@ use crate::verdict;
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use directory::{Login, Lookup, Target};
-use ingest::{Delivered, Envelope, Incoming, IngestError, Recipient};
-use net::TlsInfo;
+use ingest::{Delivered, Envelope, Incoming, IngestError, Recipient, Remote};
+use net::{Place, TlsInfo};
 use serde_json::{Map, Value, json};
 use smtp::{
     Body, ContentVerdict, DataVerdict, ForwardPath, Mail, MailVerdict, Rcpt, RcptVerdict, Received,
     Ret, Role,
 };
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
-use types::{AddressError, EmailAddress};
+use types::{AddressError, Destination, EmailAddress, TenantId};
 
 /// Most accounts of one message, aliases followed; bounds what its envelope holds.
 const MOST_ACCOUNTS: usize = 10_000;
 /// Most header octets held back on submission while it is not known what is missing.
 const MOST_HELD: usize = 64 * 1024;
+
+/// Messages up to this are small change for the memory budget.
+const LARGE: u64 = 256 * 1024;
 
 /// Who is on the other side.
 pub(crate) struct Client<'a> {
@@ -39,6 +42,9 @@ pub(crate) struct Transaction {
     recipients: Vec<Accepted>,
     accounts: usize,
     incoming: Option<Incoming>,
+    /// Who is counted when the message is large.
+    counted: Option<IpAddr>,
+    place: Option<Place>,
     /// Why the message will not be taken; the rest of it is let pass.
     failed: Option<ContentVerdict>,
     header: HeaderWatch,
@@ -50,8 +56,25 @@ pub(crate) struct Transaction {
 /// A recipient that was accepted at RCPT.
 struct Accepted {
     path: String,
-    targets: Vec<Target>,
+    to: To,
     parameters: Value,
+}
+
+/// Where it goes.
+enum To {
+    /// Accounts of ours.
+    Here(Vec<Target>),
+    /// Another server, at the expense of this tenant.
+    Elsewhere(Destination, TenantId),
+}
+
+impl To {
+    fn targets(&self) -> &[Target] {
+        match self {
+            Self::Here(targets) => targets,
+            Self::Elsewhere(..) => &[],
+        }
+    }
 }
 
 impl Shared {
@@ -72,6 +95,8 @@ impl Shared {
             recipients: Vec::new(),
             accounts: 0,
             incoming: None,
+            counted: (client.role != Role::Lmtp).then_some(client.peer),
+            place: None,
             failed: None,
             header: HeaderWatch::default(),
             held: None,
@@ -102,6 +127,7 @@ impl Shared {
         transaction: &mut Transaction,
         rcpt: Rcpt,
         role: Role,
+        login: Option<&Login>,
     ) -> RcptVerdict {
         let found = match &rcpt.forward_path {
             ForwardPath::Postmaster => self.directory.postmaster(self.config.hostname()).await,
@@ -114,6 +140,12 @@ impl Shared {
                 }
             }
         };
+        if let (Ok(Lookup::NotOurs), Some(login)) = (&found, login)
+            && role == Role::Submission
+            && self.config.outbound
+        {
+            return transaction.elsewhere(rcpt, login);
+        }
         let verdict = verdict::rcpt(&found, role);
         match found {
             Ok(Lookup::Accounts(targets)) if verdict == RcptVerdict::Ok => {
@@ -124,7 +156,7 @@ impl Shared {
                 transaction.recipients.push(Accepted {
                     path: rcpt.forward_path.to_string(),
                     parameters: rcpt_parameters(&rcpt),
-                    targets,
+                    to: To::Here(targets),
                 });
             }
             Err(error) => tracing::debug!(%error, "a recipient could not be looked up"),
@@ -225,6 +257,9 @@ impl Shared {
                 return transaction.fail(ContentVerdict::Loop);
             }
         }
+        if !self.has_room(transaction) {
+            return transaction.fail(ContentVerdict::Busy);
+        }
         let Some(mut held) = transaction.held.take() else { return transaction.write(piece).await };
         held.extend_from_slice(&piece);
         if transaction.header.ended || held.len() > MOST_HELD {
@@ -232,6 +267,20 @@ impl Shared {
         } else {
             transaction.held = Some(held);
         }
+    }
+
+    /// Whether the message is small, or one of the few large ones that its client may have under way.
+    fn has_room(&self, transaction: &mut Transaction) -> bool {
+        let large = transaction.incoming.as_ref().is_some_and(|incoming| incoming.size() > LARGE);
+        let Some(client) = transaction.counted.filter(|_| large && transaction.place.is_none())
+        else {
+            return true;
+        };
+        transaction.place = self.large.enter(client, self.config.max_large_per_ip);
+        if transaction.place.is_none() {
+            tracing::warn!(%client, "too many large messages at once from one client");
+        }
+        transaction.place.is_some()
     }
 
     /// Lets the held header go, behind the fields that it lacks (RFC 6409 §8.2 and §8.3).
@@ -252,10 +301,34 @@ impl Shared {
 }
 
 impl Transaction {
+    /// A recipient of another server, from a user of ours.
+    fn elsewhere(&mut self, rcpt: Rcpt, login: &Login) -> RcptVerdict {
+        let ForwardPath::Path(path) = &rcpt.forward_path else { return RcptVerdict::UnknownUser };
+        let Some(destination) = destination(&path.domain) else {
+            return RcptVerdict::BadDomain;
+        };
+        if self.accounts >= MOST_ACCOUNTS {
+            return RcptVerdict::TooMany;
+        }
+        self.accounts += 1;
+        self.recipients.push(Accepted {
+            path: rcpt.forward_path.to_string(),
+            parameters: rcpt_parameters(&rcpt),
+            to: To::Elsewhere(destination, login.tenant),
+        });
+        RcptVerdict::Ok
+    }
+
     /// The message is void: nothing of it is kept.
     pub(crate) fn void(&mut self) {
         self.incoming = None;
         self.held = None;
+        self.place = None;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.is_some()
     }
 
     async fn write(&mut self, piece: Bytes) {
@@ -272,42 +345,53 @@ impl Transaction {
     }
 
     fn envelope(&mut self) -> Envelope {
-        let recipients = self
-            .recipients
-            .iter()
-            .flat_map(|accepted| {
-                accepted.targets.iter().map(|target| Recipient {
-                    account: target.account,
-                    tenant: target.tenant,
-                    forward_path: accepted.path.clone(),
-                    parameters: accepted.parameters.clone(),
-                })
-            })
-            .collect();
-        Envelope {
+        let mut envelope = Envelope {
             reverse_path: self.sender.clone(),
             parameters: mail_parameters(&self.mail),
-            recipients,
+            content_offset: smtp::return_path(&self.sender).len() as u32,
+            ..Envelope::default()
+        };
+        for accepted in &self.recipients {
+            match &accepted.to {
+                To::Here(targets) => {
+                    envelope.recipients.extend(targets.iter().map(|target| Recipient {
+                        account: target.account,
+                        tenant: target.tenant,
+                        forward_path: accepted.path.clone(),
+                        parameters: accepted.parameters.clone(),
+                    }));
+                }
+                To::Elsewhere(destination, tenant) => envelope.remote.push(Remote {
+                    destination: destination.clone(),
+                    tenant: *tenant,
+                    forward_path: accepted.path.clone(),
+                    parameters: accepted.parameters.clone(),
+                }),
+            }
         }
+        envelope
     }
 
     fn verdicts(&self, delivered: &[Delivered], id: &str, role: Role) -> Vec<ContentVerdict> {
         if role != Role::Lmtp {
-            return vec![verdict::delivered(delivered, id)];
+            let queued = self.recipients.iter().any(|one| matches!(one.to, To::Elsewhere(..)));
+            return vec![verdict::delivered(delivered, queued, id)];
         }
         let mut rest = delivered;
         self.recipients
             .iter()
             .map(|accepted| {
-                let (mine, others) = rest.split_at(accepted.targets.len().min(rest.len()));
+                let (mine, others) = rest.split_at(accepted.to.targets().len().min(rest.len()));
                 rest = others;
-                verdict::delivered(mine, id)
+                verdict::delivered(mine, false, id)
             })
             .collect()
     }
 
     fn log(&self, id: &str, size: u64, delivered: &[Delivered], client: &Client<'_>) {
         let queued = delivered.iter().filter(|one| **one == Delivered::Queued).count();
+        let elsewhere = self.recipients.iter();
+        let elsewhere = elsewhere.filter(|one| matches!(one.to, To::Elsewhere(..))).count();
         count(client.role, "accepted");
         metrics::histogram!("postrider_smtp_message_seconds").record(self.begun.elapsed());
         tracing::info!(
@@ -316,6 +400,7 @@ impl Transaction {
             from = self.sender,
             recipients = self.recipients.len(),
             accounts = delivered.len(),
+            elsewhere,
             queued,
             client = %client.peer,
             user = client.login.map(|login| login.address.as_str()),
@@ -341,6 +426,19 @@ fn count(role: Role, outcome: &'static str) {
         .increment(1);
 }
 
+/// Of a domain, or of an address literal (RFC 5321 §4.1.3), which is looked up as it is.
+fn destination(domain: &str) -> Option<Destination> {
+    if let Some(literal) = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let v6 = literal.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:"));
+        let known = match v6 {
+            Some(tag) => literal[tag.len()..].parse::<Ipv6Addr>().is_ok(),
+            None => literal.parse::<Ipv4Addr>().is_ok(),
+        };
+        return known.then(|| Destination::new(domain));
+    }
+    EmailAddress::normalise_domain(domain).ok().map(|domain| Destination::new(&domain))
+}
+
 /// Parameters of MAIL that matter to whoever sends the message on or reports its fate.
 fn mail_parameters(mail: &Mail) -> Value {
     let mut all = Map::new();
@@ -351,6 +449,9 @@ fn mail_parameters(mail: &Mail) -> Value {
     }
     if mail.smtputf8 {
         all.insert("smtputf8".into(), json!(true));
+    }
+    if mail.require_tls {
+        all.insert("requiretls".into(), json!(true));
     }
     match mail.ret {
         None => {}
