@@ -223,7 +223,10 @@ impl Connection {
             Event::Rcpt(rcpt) => {
                 let role = self.config.role;
                 let verdict = match &mut self.transaction {
-                    Some(transaction) => self.shared.rcpt(transaction, rcpt, role).await,
+                    Some(transaction) => {
+                        let login = self.login.as_ref();
+                        self.shared.rcpt(transaction, rcpt, role, login).await
+                    }
                     None => RcptVerdict::Unavailable,
                 };
                 if verdict != RcptVerdict::Ok {

@@ -31,10 +31,10 @@ pub(crate) fn content(error: &IngestError) -> ContentVerdict {
     }
 }
 
-/// A recipient of a message that was taken, by what became of its accounts.
-pub(crate) fn delivered(accounts: &[Delivered], id: &str) -> ContentVerdict {
+/// A recipient of a message that was taken, by what became of its accounts. `elsewhere`: some are in the queue.
+pub(crate) fn delivered(accounts: &[Delivered], elsewhere: bool, id: &str) -> ContentVerdict {
     let taken = |one: &Delivered| matches!(one, Delivered::Placed(_) | Delivered::Queued);
-    if accounts.iter().any(taken) {
+    if elsewhere || accounts.iter().any(taken) {
         ContentVerdict::Accepted(id.to_owned())
     } else {
         ContentVerdict::UnknownUser
@@ -110,7 +110,8 @@ mod tests {
     #[test]
     fn one_account_is_enough() {
         let accepted = ContentVerdict::Accepted("id".into());
-        assert_eq!(delivered(&[Delivered::NoAccount, Delivered::Queued], "id"), accepted);
-        assert_eq!(delivered(&[Delivered::NoAccount], "id"), ContentVerdict::UnknownUser);
+        assert_eq!(delivered(&[Delivered::NoAccount, Delivered::Queued], false, "id"), accepted);
+        assert_eq!(delivered(&[Delivered::NoAccount], false, "id"), ContentVerdict::UnknownUser);
+        assert_eq!(delivered(&[Delivered::NoAccount], true, "id"), accepted);
     }
 }
