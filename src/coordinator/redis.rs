@@ -174,6 +174,8 @@ impl Shared {
             let begin = healthy && (fresh || !connected);
             if begin {
                 subscribed.clear();
+                // What went wrong before this connection says nothing of it.
+                errors = self.subscriber.error_rx();
             }
             connected = healthy && self.follow(&mut subscribed).await.is_ok();
             if connected && begin {
