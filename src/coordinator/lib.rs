@@ -14,9 +14,11 @@ pub use local::Local;
 pub use redis::Redis;
 
 use async_trait::async_trait;
+use limits::SharedLimits;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use types::{AccountId, ModSeq};
+use work::SharedWork;
 
 /// "Something of this account changed": coalesced per account, so only the highest modseq counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,16 @@ pub trait Coordinator: Send + Sync {
 
     /// The nodes that showed themselves lately.
     async fn nodes(&self) -> Result<Vec<NodeInfo>, CoordinatorError>;
+
+    /// Doorbells and tokens, if this coordinator has them; else PostgreSQL alone is asked.
+    fn work(&self) -> Option<SharedWork> {
+        None
+    }
+
+    /// Cluster-wide limits, if this coordinator has them; else each node keeps to its share.
+    fn limits(&self) -> Option<SharedLimits> {
+        None
+    }
 
     /// A round trip.
     async fn ping(&self) -> Result<(), CoordinatorError>;

@@ -1,5 +1,9 @@
 //! The coordinator of one process: for `postrider standalone`.
 
+mod queue;
+
+use crate::limits::SharedLimits;
+use crate::work::SharedWork;
 use crate::{Coordinator, CoordinatorError, Hint, Inbox, NodeInfo};
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -12,6 +16,8 @@ pub struct Local {
     inbox: Arc<Inbox>,
     watched: Mutex<HashSet<AccountId>>,
     nodes: Mutex<Vec<NodeInfo>>,
+    work: Arc<queue::LocalWork>,
+    limits: Arc<queue::LocalLimits>,
 }
 
 #[async_trait]
@@ -46,6 +52,14 @@ impl Coordinator for Local {
 
     async fn nodes(&self) -> Result<Vec<NodeInfo>, CoordinatorError> {
         Ok(self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn work(&self) -> Option<SharedWork> {
+        Some(Arc::clone(&self.work) as SharedWork)
+    }
+
+    fn limits(&self) -> Option<SharedLimits> {
+        Some(Arc::clone(&self.limits) as SharedLimits)
     }
 
     async fn ping(&self) -> Result<(), CoordinatorError> {

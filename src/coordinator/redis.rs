@@ -4,6 +4,12 @@
 //! sends, one task reads into the coalescing inbox, one task pings: a Redis that is stopped, paused or cut
 //! off is noticed within seconds, and everything is subscribed again when it is back. Nothing waits for it.
 
+mod limits;
+mod script;
+mod work;
+
+use crate::limits::SharedLimits;
+use crate::work::SharedWork;
 use crate::{Coordinator, CoordinatorError, Hint, Inbox, NodeInfo, PRESENCE_SECONDS};
 use async_trait::async_trait;
 use fred::clients::{Client, SubscriberClient};
@@ -14,7 +20,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 use types::{AccountId, ModSeq};
 
 /// Channels hash into this many slots, so that a Redis Cluster spreads them.
@@ -23,6 +29,8 @@ const SHARDS: u32 = 64;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the connection is checked.
 const PING_EVERY: Duration = Duration::from_secs(1);
+/// Most news of freed permits that wait for a slow reader, which then takes it that anything may be free.
+const FREED: usize = 256;
 /// Version of the hint's wire form; what begins otherwise is ignored.
 const WIRE_VERSION: &str = "1";
 
@@ -40,6 +48,8 @@ struct Shared {
     outbox_ready: Notify,
     watched: Mutex<HashSet<AccountId>>,
     watch_changed: Notify,
+    rung: work::Rung,
+    freed: broadcast::Sender<String>,
 }
 
 impl Redis {
@@ -70,6 +80,8 @@ impl Redis {
             outbox_ready: Notify::new(),
             watched: Mutex::default(),
             watch_changed: Notify::new(),
+            rung: work::Rung::default(),
+            freed: broadcast::Sender::new(FREED),
         });
         tokio::spawn(connect(shared.client.clone()));
         tokio::spawn(connect(shared.subscriber.clone()));
@@ -139,19 +151,31 @@ impl Shared {
         loop {
             match messages.recv().await {
                 Ok(message) => {
-                    let text = message.value.as_string();
-                    if let Some(hint) = text.and_then(|text| parse(&message.channel, &text)) {
-                        metrics::counter!("postrider_hints_total", "outcome" => "received")
-                            .increment(1);
-                        self.inbox.hint(hint);
+                    if let Some(text) = message.value.as_string() {
+                        self.received(&message.channel, text);
                     }
                 }
                 // Some were overwritten before we looked: as if the connection had been lost.
-                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
-                    self.inbox.resubscribed()
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    self.inbox.resubscribed();
+                    self.rung.ring_all();
                 }
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                Err(broadcast::error::RecvError::Closed) => return,
             }
+        }
+    }
+
+    fn received(&self, channel: &str, text: String) {
+        if channel == self.rung_channel() {
+            if let Ok(shard) = text.parse() {
+                self.rung.ring(shard);
+            }
+        } else if channel == self.freed_channel() {
+            // Nobody waits: nobody hears it.
+            let _ = self.freed.send(text);
+        } else if let Some(hint) = parse(channel, &text) {
+            metrics::counter!("postrider_hints_total", "outcome" => "received").increment(1);
+            self.inbox.hint(hint);
         }
     }
 
@@ -177,10 +201,13 @@ impl Shared {
                 // What went wrong before this connection says nothing of it.
                 errors = self.subscriber.error_rx();
             }
-            connected = healthy && self.follow(&mut subscribed).await.is_ok();
+            connected = healthy
+                && (!begin || self.follow_queue().await.is_ok())
+                && self.follow(&mut subscribed).await.is_ok();
             if connected && begin {
                 tracing::info!("the coordinator is connected");
                 self.inbox.resubscribed();
+                self.rung.ring_all();
             }
             tokio::select! {
                 () = self.watch_changed.notified() => {}
@@ -213,6 +240,20 @@ impl Shared {
             subscribed.remove(&account);
         }
         Ok(())
+    }
+
+    /// Wake-ups of the queue. Rare enough for plain channels, which scripts may publish to from any slot.
+    async fn follow_queue(&self) -> Result<(), CoordinatorError> {
+        let channels = vec![self.rung_channel(), self.freed_channel()];
+        patiently(self.subscriber.subscribe(channels)).await
+    }
+
+    fn rung_channel(&self) -> String {
+        format!("{}:rung", self.cluster)
+    }
+
+    fn freed_channel(&self) -> String {
+        format!("{}:freed", self.cluster)
     }
 
     fn node_key(&self, incarnation: &str) -> String {
@@ -296,6 +337,14 @@ impl Coordinator for Redis {
             (a.started_at, &a.incarnation).cmp(&(b.started_at, &b.incarnation))
         });
         Ok(nodes)
+    }
+
+    fn work(&self) -> Option<SharedWork> {
+        Some(Arc::new(work::RedisWork(Arc::clone(&self.shared))))
+    }
+
+    fn limits(&self) -> Option<SharedLimits> {
+        Some(Arc::new(limits::RedisLimits(Arc::clone(&self.shared))))
     }
 
     async fn ping(&self) -> Result<(), CoordinatorError> {

@@ -1,3 +1,5 @@
+mod queue;
+
 use super::*;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -50,6 +52,13 @@ impl Server {
     fn signal(&self, signal: &str) {
         let pid = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    fn cli(&self, command: &[&str]) -> String {
+        let port = self.port.to_string();
+        let output = Command::new("redis-cli").args(["-p", &port]).args(command).output().unwrap();
+        assert!(output.status.success(), "{command:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn node(&self) -> Redis {

@@ -92,7 +92,8 @@ pub trait Work: Send + Sync {
     /// [`CoordinatorError::Unavailable`]: tokens may have become ours all the same; they come back idle.
     async fn take(&self, me: Incarnation, most: usize) -> Result<Vec<Token>, CoordinatorError>;
 
-    /// Returns when there may be something to take. May be early, may be late. Cancel-safe.
+    /// Returns when there may be something to take: once for each time that something came. May be early, may be
+    /// late. One waits per node. Cancel-safe.
     async fn woken(&self);
 
     /// A sign of life. Returns those that are no longer ours.

@@ -195,6 +195,12 @@ impl Board {
         }
     }
 
+    /// How many tokens wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// How many tokens there are, waiting or held.
     #[must_use]
     pub fn tokens(&self) -> usize {
