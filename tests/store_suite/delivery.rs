@@ -1,10 +1,10 @@
 //! Messages into mailboxes, into the queue, and out of it.
 
 use crate::bench::{Bench, placed, to_inbox};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use store::StoreError;
 use store::account::{
-    Delivery, DeliverySet, MailboxCreate, MailboxDelete, Outcome, commit, deliver,
+    Delivery, DeliverySet, MailboxCreate, MailboxDelete, Outbound, Outcome, commit, deliver,
 };
 use store::message::{blob_row, change_log, message_rows, uid_rows};
 use store::queue::{queue_local_due, queue_postpone, queue_settle};
@@ -44,9 +44,11 @@ async fn one_message_to_one_account(bench: &Bench) -> Result<()> {
     assert_eq!((rows[0].uid, rows[0].message.0), (Uid(1), blob.id.0));
     let row = message_rows(&bench.store, anna, &[rows[0].message]).await?.remove(0);
     assert_eq!((row.blob, row.structure, row.preview), (blob.id, blob.structure, blob.preview));
-    let found = blob_row(&bench.store, blob.id).await?.unwrap();
+    let found = blob_row(&bench.store, blob.id).await?.context("nothing")?;
     assert_eq!((found.object_key, found.length), (blob.object_key, blob.size));
-    let log = change_log(&bench.store, anna, before.id, before.highest_modseq, 100).await?.unwrap();
+    let log = change_log(&bench.store, anna, before.id, before.highest_modseq, 100)
+        .await?
+        .context("nothing")?;
     assert_eq!((log.modseq, log.changes.len()), (placed.modseq, 1));
     assert_eq!((log.changes[0].op, log.changes[0].uids.as_slice()), (1, &[1][..]));
     Ok(())
@@ -185,6 +187,7 @@ async fn due_set(bench: &Bench, original: &DeliverySet) -> Result<Vec<DeliverySe
             newborn: false,
             envelope: None,
             deliveries: vec![Delivery { queued, ..to_inbox(recipient.account) }],
+            outbound: Outbound::default(),
         }
     };
     Ok(due.into_iter().map(set).collect())
