@@ -3,6 +3,9 @@
 //! `store_*`: the store against PostgreSQL, directly and through PgBouncer. `parts_*`: coordinator and blob
 //! store against Redis and S3. `node_*`: real `postrider` processes; `imap_*`: their IMAP. The rest needs no server.
 
+// Helpers here are tests too, which clippy does not see.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod bench;
 mod dependency_rules;
 mod imap;
