@@ -198,6 +198,8 @@ pub struct Engine<R, N> {
     recorder: Recorder<N>,
     bells: Bells,
     draining: Draining,
+    /// Given to others while draining; they are told when it is written.
+    handed_back: HashMap<i64, Destination>,
     out: VecDeque<Do<R, N>>,
 }
 
@@ -227,6 +229,7 @@ impl<R, N: Clone> Engine<R, N> {
             recorder: Recorder::new(),
             bells: Bells::default(),
             draining: Draining::No,
+            handed_back: HashMap::new(),
             out: VecDeque::new(),
         }
     }
@@ -251,7 +254,7 @@ impl<R, N: Clone> Engine<R, N> {
             }
             Event::Ended(run) => self.ended(now, run),
             Event::Given(run, result) => self.given(now, run, result),
-            Event::Recorded(batch, result) => self.recorder.answered(batch, result.is_ok(), now),
+            Event::Recorded(batch, result) => self.recorded(now, batch, result),
             Event::Reconciled(result) => self.reconciled(now, result),
             Event::LetGo(result) => self.let_go(result),
             Event::Drain => self.drain(),
@@ -308,9 +311,15 @@ impl<R, N: Clone> Engine<R, N> {
         }
     }
 
+    fn is_draining(&self) -> bool {
+        self.draining != Draining::No
+    }
+
     fn finish_drain(&mut self) {
-        let idle =
-            self.runs.is_empty() && self.recorder.is_empty() && !self.timers.take.is_under_way();
+        let idle = self.runs.is_empty()
+            && self.recorder.is_empty()
+            && self.bells.is_silent()
+            && !self.timers.take.is_under_way();
         if self.draining == Draining::Asked && idle {
             self.draining = Draining::LettingGo;
             self.out.push_back(Do::LetGo);

@@ -28,12 +28,14 @@
 mod clock;
 mod doorbell;
 mod engine;
+pub mod gate;
 mod judge;
 mod lease;
 pub mod model;
 mod pace;
 mod peers;
 mod recorder;
+mod rows;
 mod schedule;
 pub mod worker;
 
@@ -45,6 +47,7 @@ pub use lease::{LEASE, Lease, RENEW_EVERY};
 pub use pace::{Pace, Signal};
 pub use peers::{Peers, Sighting};
 pub use recorder::Record;
+pub use rows::StoreRows;
 pub use schedule::{BUSY, OVER_QUOTA, REMOTE, Schedule};
 
 #[cfg(test)]

@@ -57,13 +57,15 @@ impl<N: Clone> Recorder<N> {
         Some((self.next, batch))
     }
 
-    /// A batch was answered.
-    pub(crate) fn answered(&mut self, id: u64, written: bool, now: Mono) {
-        let Some(batch) = self.sent.remove(&id) else { return };
-        if !written {
-            self.not_before = now.after(PAUSE);
-            batch.into_iter().rev().for_each(|record| self.waiting.push_front(record));
+    /// A batch was answered. Returns whose results are written now.
+    pub(crate) fn answered(&mut self, id: u64, written: bool, now: Mono) -> Vec<i64> {
+        let Some(batch) = self.sent.remove(&id) else { return Vec::new() };
+        if written {
+            return batch.iter().map(|record| record.recipient).collect();
         }
+        self.not_before = now.after(PAUSE);
+        batch.into_iter().rev().for_each(|record| self.waiting.push_front(record));
+        Vec::new()
     }
 
     /// When [`Recorder::next`] is to be asked again, if nothing else happens.

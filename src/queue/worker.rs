@@ -89,11 +89,11 @@ pub struct Worker {
     stop: CancellationToken,
     hurry: CancellationToken,
     ended: CancellationToken,
-    seen: Arc<RwLock<Seen>>,
 }
 
 impl Worker {
-    /// Starts working. `work`: the coordinator's, if it has one; without it PostgreSQL alone is asked.
+    /// Starts working. `work`: the coordinator's, if it has one; without it PostgreSQL alone is asked. `seen`: where
+    /// it says what it knows of the cluster.
     pub fn start<W: Rows, C: Carrier<W::Row, W::Note>>(
         config: EngineConfig,
         me: Incarnation,
@@ -101,12 +101,12 @@ impl Worker {
         carrier: Arc<C>,
         work: Option<SharedWork>,
         doorbell: Doorbell,
+        seen: Arc<RwLock<Seen>>,
     ) -> Self {
         let begun = Instant::now();
         let (events, inbox) = mpsc::unbounded_channel();
         let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
         let ended = CancellationToken::new();
-        let seen = Arc::<RwLock<Seen>>::default();
         let hands = Hands {
             me,
             rows,
@@ -119,19 +119,13 @@ impl Worker {
             hurry: hurry.clone(),
         };
         let engine = Engine::new(config, rand::random(), Mono::default());
-        let drive = drive(engine, hands, inbox, doorbell, Arc::clone(&seen));
+        let drive = drive(engine, hands, inbox, doorbell, seen);
         let over = ended.clone().drop_guard();
         tokio::spawn(async move {
             drive.await;
             drop(over);
         });
-        Self { stop, hurry, ended, seen }
-    }
-
-    /// What it knows of the cluster.
-    #[must_use]
-    pub fn seen(&self) -> Arc<RwLock<Seen>> {
-        Arc::clone(&self.seen)
+        Self { stop, hurry, ended }
     }
 
     /// Takes nothing new, hands back what was not begun, lets what is under way end for so long, then lets only

@@ -40,6 +40,11 @@ impl Bells {
         }
     }
 
+    /// Nobody has to be told anything.
+    pub(super) fn is_silent(&self) -> bool {
+        !self.ringing && self.now.is_empty() && self.later.is_empty()
+    }
+
     fn next(&mut self, tokens: u32) -> Vec<(Destination, Bell)> {
         let mut bells = Vec::new();
         while bells.len() < MOST {

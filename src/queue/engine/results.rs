@@ -1,8 +1,9 @@
 //! From a recipient's fate to its record.
 
-use super::{Claim, Engine, RunId};
-use crate::{Again, Fate, Record, RetryPolicy, Ruling, Standing, judge};
+use super::{Away, Claim, Engine, RunId};
+use crate::{Again, Fate, Mono, Record, RetryPolicy, Ruling, Standing, judge};
 use rand::Rng;
+use std::time::Duration;
 use types::Destination;
 
 /// A claimed recipient whose fate is not known yet.
@@ -37,11 +38,14 @@ impl<R, N: Clone> Engine<R, N> {
         }
         let policy = policy.unwrap_or(self.config.retry);
         let ruling = judge(fate, carried.standing, &policy, self.rng.random());
-        if let Ruling::Again(Again { wait, .. }) = ruling
-            && wait <= self.config.near
-            && !self.bells.lost
-        {
-            self.bells.ring_in(carried.destination, wait);
+        match ruling {
+            Ruling::Again(Again { used: false, .. }) if self.is_draining() => {
+                return self.hand_back(recipient, carried);
+            }
+            Ruling::Again(Again { wait, .. }) if wait <= self.config.near && !self.bells.lost => {
+                self.bells.ring_in(carried.destination, wait);
+            }
+            _ => {}
         }
         let note = Some(note);
         self.recorder.push(Record { recipient, attempt: carried.attempt, ruling, note });
@@ -51,12 +55,33 @@ impl<R, N: Clone> Engine<R, N> {
     pub(super) fn abandon(&mut self, run: RunId) {
         let wait = self.config.retry.untried;
         let left = self.carried.iter().filter(|(_, carried)| carried.run == run);
-        let mut left: Vec<_> = left.map(|(id, carried)| (*id, carried.attempt)).collect();
+        let mut left: Vec<i64> = left.map(|(id, _)| *id).collect();
         left.sort_unstable();
-        for (recipient, attempt) in left {
-            self.carried.remove(&recipient);
-            let ruling = Ruling::Again(Again { wait, used: false });
-            self.recorder.push(Record { recipient, attempt, ruling, note: None });
+        for recipient in left {
+            let Some(carried) = self.carried.remove(&recipient) else { continue };
+            if self.is_draining() {
+                self.hand_back(recipient, carried);
+            } else {
+                let ruling = Ruling::Again(Again { wait, used: false });
+                let attempt = carried.attempt;
+                self.recorder.push(Record { recipient, attempt, ruling, note: None });
+            }
+        }
+    }
+
+    /// This node is going and has not begun with it: it is due for the others, who are told when that is written.
+    fn hand_back(&mut self, recipient: i64, carried: Carried) {
+        let (attempt, wait) = (carried.attempt, Duration::ZERO);
+        let ruling = Ruling::Again(Again { wait, used: false });
+        self.recorder.push(Record { recipient, attempt, ruling, note: None });
+        self.handed_back.insert(recipient, carried.destination);
+    }
+
+    pub(super) fn recorded(&mut self, now: Mono, batch: u64, result: Result<(), Away>) {
+        for recipient in self.recorder.answered(batch, result.is_ok(), now) {
+            if let Some(destination) = self.handed_back.remove(&recipient) {
+                self.bells.ring(destination, false);
+            }
         }
     }
 }
