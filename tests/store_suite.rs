@@ -6,6 +6,7 @@ mod delivery;
 mod mailboxes;
 mod messages;
 mod plans;
+mod queue;
 mod races;
 
 /// Runs each of these `async fn(&Bench) -> Result<()>` both ways.

@@ -99,11 +99,24 @@ invariants! {
     thread_of_known_account: "a conversation's hashes lead to one conversation that somebody named",
         "SELECT format('account %s hash %s', r.account_id, r.ref_hash) FROM thread_ref r
           WHERE NOT EXISTS (SELECT FROM account a WHERE a.id = r.account_id) OR r.thread_id IS NULL";
-    queue_is_due: "every queued recipient has a message, a living local account and a time within the day",
+    queue_is_due: "every queued recipient has a message, and a time within the day if it is a local one",
         "SELECT format('recipient %s of %s due %s', r.id, r.queue_id, r.due) FROM queue_recipient r
            LEFT JOIN queue_message m ON m.id = r.queue_id
-          WHERE m.id IS NULL OR r.account_id IS NULL OR r.recipient = '' OR r.attempts < 0
-             OR r.due > now() + interval '1 day' OR r.tenant_id <> m.tenant_id";
+          WHERE m.id IS NULL OR r.recipient = '' OR r.attempts < 0 OR r.tenant_id <> m.tenant_id
+             OR r.state NOT IN (0, 1, 2, 3, 9) OR (r.state = 9) <> (r.account_id IS NOT NULL)
+             OR r.state = 9 AND r.due > now() + interval '1 day'";
+    queue_states: "a recipient elsewhere waits, is due, has an owner and an attempt, or has an end to report",
+        "SELECT format('recipient %s of %s state %s due %s', r.id, r.queue_id, r.state, r.due)
+           FROM queue_recipient r
+          WHERE r.state <> 9 AND (r.destination IS NULL OR r.destination_key IS NULL OR r.expires_at IS NULL
+             OR r.destination <> lower(r.destination)
+             OR r.attempts > r.attempt OR r.takeovers > r.attempt
+             OR (r.state = 2) <> (r.owner IS NOT NULL) OR r.state = 2 AND r.attempt = 0
+             OR r.state IN (1, 2) AND r.due > clock_timestamp()
+             OR r.state = 3 AND r.result->>'action' IS NULL)";
+    queue_reports: "a report of delay is owed by what waits, to somebody",
+        "SELECT format('message %s', m.id) FROM queue_message m
+          WHERE m.delay_at IS NOT NULL AND (m.delay_sent OR m.reverse_path = '')";
     queue_has_recipients: "every queued message waits for somebody",
         "SELECT m.id::text FROM queue_message m
           WHERE NOT EXISTS (SELECT FROM queue_recipient r WHERE r.queue_id = m.id)";
