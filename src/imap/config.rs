@@ -71,6 +71,12 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::Partial,
     Capability::CompressDeflate,
     Capability::Unauthenticate,
+    Capability::Sort,
+    Capability::SortDisplay,
+    Capability::ESort,
+    Capability::ThreadOrderedSubject,
+    Capability::ThreadReferences,
+    Capability::InProgress,
 ]);
 
 impl Config {

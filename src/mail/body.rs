@@ -119,7 +119,7 @@ impl Mail {
         }
     }
 
-    async fn reserve(&self, octets: u64) -> Result<Permit, MailError> {
+    pub(crate) async fn reserve(&self, octets: u64) -> Result<Permit, MailError> {
         let started = tokio::time::Instant::now();
         loop {
             if let Some(share) = self.budget.try_reserve(octets) {

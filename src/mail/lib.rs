@@ -6,6 +6,7 @@
 
 mod body;
 mod changes;
+mod collate;
 mod decoded;
 mod error;
 mod fetch;
@@ -16,6 +17,9 @@ mod purge;
 mod resync;
 mod role;
 pub mod search;
+mod sort;
+mod subject;
+mod thread;
 mod uids;
 mod view;
 
@@ -30,8 +34,10 @@ pub use name::{MailboxName, NameError, SEPARATOR};
 pub use purge::purge_jobs;
 pub use resync::Since;
 pub use role::Role;
+pub use sort::{Criterion, SortBy};
 pub use store::account::{FlagOp, Stored, StoredState};
 pub use store::message::UidRow;
+pub use thread::{Algorithm, ThreadNode, Threads};
 pub use uids::UidSet;
 pub use view::{Access, Changes, View};
 

@@ -5,7 +5,7 @@
 //! which are read once, in pieces, decoded. So `OR SEEN BODY x` reads only unseen messages.
 
 mod bytes;
-mod dates;
+pub(crate) mod dates;
 
 use crate::fetch::{Message, Pages};
 use crate::uids::UidSet;
@@ -15,6 +15,7 @@ use chrono::NaiveDate;
 use futures::{StreamExt, TryStreamExt};
 use message::{decode_header_text, unfold};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use store::message::UidRow;
 use types::{Flags, MessageId, ModSeq, ThreadId};
 
@@ -293,17 +294,31 @@ impl Mail {
     /// [`MailError::Busy`]; [`MailError::Unavailable`] also when bytes had to be read and the blob store is
     /// away: an incomplete answer would look like a complete one.
     pub async fn search(&self, view: &View, query: &Query) -> Result<UidSet, MailError> {
+        self.search_watched(view, query, &Progress::default()).await
+    }
+
+    /// As [`Mail::search`]; how far it is can be seen meanwhile.
+    ///
+    /// # Errors
+    /// As [`Mail::search`].
+    pub async fn search_watched(
+        &self,
+        view: &View,
+        query: &Query,
+        progress: &Progress,
+    ) -> Result<UidSet, MailError> {
         let all = view.all().difference(view.vanished());
         if let Some(set) = query.root.as_set(view, &all) {
             return Ok(set);
         }
-        let judge = Judge { mail: self, view, query };
+        let judge = Judge { mail: self, view, query, progress };
         let mut candidates = query.candidates(all);
         if let Some(modseq) = query.changed_since()
             && let Some(changed) = self.since(view.target(), modseq).await?.changed
         {
             candidates = candidates.intersection(&changed);
         }
+        progress.goal.store(candidates.len(), Ordering::Relaxed);
         let mut pages = Pages::wide(view.target(), candidates);
         let mut matching = UidSet::default();
         while let Some(rows) = pages.next(self).await? {
@@ -315,10 +330,32 @@ impl Mail {
     }
 }
 
+/// How far a search is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    done: AtomicU64,
+    goal: AtomicU64,
+}
+
+impl Progress {
+    /// Messages judged, and messages to be judged.
+    #[must_use]
+    pub fn of(&self) -> (u32, u32) {
+        let number = |of: &AtomicU64| u32::try_from(of.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        let goal = number(&self.goal);
+        (number(&self.done).min(goal), goal)
+    }
+
+    fn judged(&self, messages: u64) {
+        self.done.fetch_add(messages, Ordering::Relaxed);
+    }
+}
+
 struct Judge<'a> {
     mail: &'a Mail,
     view: &'a View,
     query: &'a Query,
+    progress: &'a Progress,
 }
 
 impl Judge<'_> {
@@ -329,7 +366,7 @@ impl Judge<'_> {
 
     async fn page(&self, rows: Vec<UidRow>) -> Result<Vec<u32>, MailError> {
         let mut matching = Vec::new();
-        let mut open = Vec::new();
+        let (all, mut open) = (rows.len(), Vec::new());
         for row in rows {
             match self.ask(&row, None, None) {
                 Some(true) => matching.push(row.uid.0),
@@ -337,6 +374,7 @@ impl Judge<'_> {
                 None => open.push(row),
             }
         }
+        self.progress.judged((all - open.len()) as u64);
         for rows in open.chunks(STRUCTURES) {
             self.by_structure(rows, &mut matching).await?;
         }
@@ -358,6 +396,7 @@ impl Judge<'_> {
                 None => open.push((row.clone(), message)),
             }
         }
+        self.progress.judged((rows.len() - open.len()) as u64);
         let unread: Vec<_> = open.iter().map(|(_, message)| Arc::clone(message)).collect();
         self.mail.locate(&unread).await?;
         let read: Vec<Option<u32>> = futures::stream::iter(open)
@@ -371,6 +410,7 @@ impl Judge<'_> {
 
     async fn by_bytes(&self, row: UidRow, message: Arc<Message>) -> Result<Option<u32>, MailError> {
         tokio::task::yield_now().await;
+        self.progress.judged(1);
         let found = match bytes::find(self.mail, &message, &self.query.needles).await {
             // One damaged message must not make its mailbox unsearchable; it was logged.
             Err(MailError::Expunged | MailError::Damaged(_)) => return Ok(None),

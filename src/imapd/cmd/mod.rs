@@ -48,10 +48,10 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
             client.forget_login().await;
             Ok(Answer::ok())
         }
+        Command::Sort(sort) => search::sort(client, &sort).await,
+        Command::Thread(thread) => search::thread(client, &thread).await,
         // Not announced, so it does not come.
-        Command::Sort(_)
-        | Command::Thread(_)
-        | Command::GetMetadata(_)
+        Command::GetMetadata(_)
         | Command::SetMetadata { .. }
         | Command::GetQuota(_)
         | Command::GetQuotaRoot(_)

@@ -1,46 +1,171 @@
-//! SEARCH.
+//! SEARCH, SORT, THREAD.
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::selected::Selected;
 use crate::sets::{from_wire, numbers_of, resolve_loosely, to_wire};
+use crate::wire::Wire;
 use chrono::{DateTime, TimeDelta, Utc};
-use imap::{DateKind, DateOp, Flag, Search, SearchKey};
-use mail::UidSet;
-use mail::search::{Key, Query, When};
-use std::time::SystemTime;
+use imap::{
+    Capability, Code, DateKind, DateOp, Flag, NumberSet, Search, SearchKey, Session, Sort, SortKey,
+    Status, Thread, ThreadAlgorithm, ThreadNode,
+};
+use mail::search::{Key, Progress, Query, When};
+use mail::{Algorithm, Criterion, Mail, MailError, SortBy, UidSet};
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
+use tokio::time::{Instant, MissedTickBehavior};
 use types::{MessageId, ModSeq, ThreadId};
 
+/// How often a client that waits is told how far its search is.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// What a search needs.
+struct Plan<'a> {
+    mail: Mail,
+    machine: &'a mut Session,
+    wire: &'a mut Wire,
+    selected: &'a mut Selected,
+    query: Query,
+    progress: Progress,
+}
+
+impl<'a> Plan<'a> {
+    fn new(client: &'a mut Client, search: &Search) -> Result<Self, Answer> {
+        let Client { machine, wire, selected, shared, .. } = client;
+        let selected = selected.as_mut().ok_or_else(|| Answer::bad("No mailbox is selected"))?;
+        let now = DateTime::<Utc>::from(SystemTime::now());
+        let keys = search.keys.iter().map(|key| translate(selected, key, now)).collect();
+        let query = Query::new(Key::And(keys));
+        let mail = shared.mail.clone();
+        Ok(Self { mail, machine, wire, selected, query, progress: Progress::default() })
+    }
+
+    /// The highest mod-sequence of what is returned: "the server MUST also append ... the highest mod-sequence for all
+    /// messages being returned" (RFC 7162 §3.1.5).
+    async fn modseq(&self, returned: Option<UidSet>) -> Result<Option<u64>, MailError> {
+        let Some(returned) = returned else { return Ok(None) };
+        let target = self.selected.view.target();
+        Ok(self.mail.highest_modseq(target, &returned).await?.map(|modseq| modseq.0))
+    }
+
+    fn numbers(&self, uid: bool, found: &UidSet) -> NumberSet {
+        if uid { to_wire(found) } else { numbers_of(&self.selected.view, found) }
+    }
+}
+
+/// Waits for a search, and tells now and then how far it is (RFC 9585).
+async fn patiently<T>(
+    machine: &mut Session,
+    wire: &mut Wire,
+    progress: &Progress,
+    work: impl Future<Output = Result<T, MailError>>,
+) -> Result<T, Stop> {
+    let mut work = pin!(work);
+    let mut tick = tokio::time::interval_at(Instant::now() + TELL_EVERY, TELL_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok(done?),
+            _ = tick.tick(), if machine.serves(Capability::InProgress) => {
+                let tag = machine.tag().to_owned();
+                let (done, goal) = progress.of();
+                let code = Code::InProgress(&tag, done, Some(goal));
+                machine.writer().status(Status::Ok, Some(&code), "Still searching");
+                wire.send(machine.output()).await?;
+            }
+        }
+    }
+}
+
 pub(crate) async fn search(client: &mut Client, search: &Search) -> Result<Answer, Stop> {
-    let mail = client.shared.mail.clone();
-    let selected = client.selected()?;
-    let now = DateTime::<Utc>::from(SystemTime::now());
-    let keys = search.keys.iter().map(|key| translate(selected, key, now)).collect();
-    let query = Query::new(Key::And(keys));
     let saves = search.returns.is_some_and(|returns| returns.save);
-    let found = match mail.search(&selected.view, &query).await {
+    let plan = Plan::new(client, search)?;
+    let work = plan.mail.search_watched(&plan.selected.view, &plan.query, &plan.progress);
+    let found = match patiently(plan.machine, plan.wire, &plan.progress, work).await {
         Ok(found) => found,
-        Err(error) => {
+        Err(stop) => {
             if saves {
                 // RFC 5182 §2.1: "If the SEARCH … fails … the search result variable is … the empty sequence".
-                selected.saved = UidSet::default();
+                plan.selected.saved = UidSet::default();
             }
-            return Err(error.into());
+            return Err(stop);
         }
     };
     if let Some(returns) = search.returns.filter(|returns| returns.save) {
-        selected.saved = from_wire(&returns.saved(&to_wire(&found)));
+        plan.selected.saved = from_wire(&returns.saved(&to_wire(&found)));
     }
-    let numbers = if search.uid { to_wire(&found) } else { numbers_of(&selected.view, &found) };
-    // "the highest mod-sequence for all messages being returned" (RFC 7162 §3.1.5).
-    let mut modseq = None;
-    if let Some(returned) = search.returned(&to_wire(&found)) {
-        let target = selected.view.target();
-        modseq = mail.highest_modseq(target, &from_wire(&returned)).await?;
+    let returned = search.returned(&to_wire(&found)).map(|returned| from_wire(&returned));
+    let modseq = plan.modseq(returned).await?;
+    let numbers = plan.numbers(search.uid, &found);
+    let tag = plan.machine.tag().to_owned();
+    plan.machine.writer().search_with(&tag, search, &numbers, modseq);
+    Ok(Answer::ok())
+}
+
+pub(crate) async fn sort(client: &mut Client, sort: &Sort) -> Result<Answer, Stop> {
+    let saves = sort.search.returns.is_some_and(|returns| returns.save);
+    let criteria: Vec<_> = sort.criteria.iter().map(criterion).collect();
+    let plan = Plan::new(client, &sort.search)?;
+    let work = plan.mail.sort(&plan.selected.view, &plan.query, &criteria, &plan.progress);
+    let found = match patiently(plan.machine, plan.wire, &plan.progress, work).await {
+        Ok(found) => found,
+        Err(stop) => {
+            if saves {
+                plan.selected.saved = UidSet::default();
+            }
+            return Err(stop);
+        }
+    };
+    let returned = from_wire(&sort.saved(&found));
+    if saves {
+        plan.selected.saved = returned.clone();
     }
-    let tag = client.machine.tag().to_owned();
-    let modseq = modseq.map(|modseq| modseq.0);
-    client.machine.writer().search_with(&tag, search, &numbers, modseq);
+    let told = sort.search.modseq && !found.is_empty();
+    let modseq = plan.modseq(told.then_some(returned)).await?;
+    let number =
+        |uid: &u32| if sort.search.uid { Some(*uid) } else { plan.selected.view.number(*uid) };
+    let numbers: Vec<u32> = found.iter().filter_map(number).collect();
+    let tag = plan.machine.tag().to_owned();
+    plan.machine.writer().sort(&tag, sort, &numbers, modseq);
+    Ok(Answer::ok())
+}
+
+fn criterion(criterion: &imap::SortCriterion) -> Criterion {
+    let by = match criterion.key {
+        SortKey::Arrival => SortBy::Arrival,
+        SortKey::Cc => SortBy::Cc,
+        SortKey::Date => SortBy::Date,
+        SortKey::From => SortBy::From,
+        SortKey::Size => SortBy::Size,
+        SortKey::Subject => SortBy::Subject,
+        SortKey::To => SortBy::To,
+        SortKey::DisplayFrom => SortBy::DisplayFrom,
+        SortKey::DisplayTo => SortBy::DisplayTo,
+    };
+    Criterion { by, reverse: criterion.reverse }
+}
+
+pub(crate) async fn thread(client: &mut Client, thread: &Thread) -> Result<Answer, Stop> {
+    let algorithm = match thread.algorithm {
+        ThreadAlgorithm::OrderedSubject => Algorithm::OrderedSubject,
+        ThreadAlgorithm::References => Algorithm::References,
+    };
+    let plan = Plan::new(client, &thread.search)?;
+    let work = plan.mail.thread(&plan.selected.view, &plan.query, algorithm, &plan.progress);
+    let threads = patiently(plan.machine, plan.wire, &plan.progress, work).await?;
+    let number = |uid: u32| match uid {
+        0 => 0,
+        uid if thread.search.uid => uid,
+        uid => plan.selected.view.number(uid).unwrap_or(0),
+    };
+    let nodes: Vec<ThreadNode> = threads
+        .nodes
+        .into_iter()
+        .map(|node| ThreadNode { number: number(node.uid), children: node.children })
+        .collect();
+    plan.machine.writer().threads(&nodes, &threads.roots);
     Ok(Answer::ok())
 }
 
