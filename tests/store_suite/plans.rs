@@ -6,6 +6,7 @@
 
 use crate::bench::{Bench, Way, on, placed, to_inbox};
 use anyhow::{Context, Result, ensure};
+use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 use std::sync::Arc;
 use store::account::{
@@ -54,10 +55,11 @@ async fn no_hot_statement_reads_a_table_from_end_to_end() -> Result<()> {
             }
         }
         let names: Vec<String> = (0..3_000).map(|n| format!("other{n}")).collect();
-        let mut others = Vec::new();
-        for done in futures::future::join_all(names.iter().map(|name| bench.account(name))).await {
-            others.push(done?);
-        }
+        let others: Vec<_> = futures::stream::iter(names)
+            .map(async |name| bench.account(&name).await)
+            .buffer_unordered(8)
+            .try_collect()
+            .await?;
         let anna = bench.account("anna").await?;
         let mail = (0..3_000).map(|_| bench.deliver(anna));
         for done in futures::future::join_all(mail).await {
