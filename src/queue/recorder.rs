@@ -34,12 +34,15 @@ pub(crate) struct Recorder<N> {
     sent: HashMap<u64, Vec<Record<N>>>,
     next: u64,
     not_before: Mono,
+    /// How many go together: halved by each failure, so that one that cannot be written at all is soon alone and
+    /// delays nobody else.
+    together: usize,
 }
 
 impl<N: Clone> Recorder<N> {
     pub(crate) fn new() -> Self {
         let (waiting, sent) = (VecDeque::new(), HashMap::new());
-        Self { waiting, sent, next: 0, not_before: Mono::default() }
+        Self { waiting, sent, next: 0, not_before: Mono::default(), together: MOST }
     }
 
     pub(crate) fn push(&mut self, record: Record<N>) {
@@ -51,7 +54,7 @@ impl<N: Clone> Recorder<N> {
         if self.waiting.is_empty() || self.sent.len() >= AT_ONCE || now < self.not_before {
             return None;
         }
-        let batch: Vec<_> = self.waiting.drain(..self.waiting.len().min(MOST)).collect();
+        let batch: Vec<_> = self.waiting.drain(..self.waiting.len().min(self.together)).collect();
         self.next += 1;
         self.sent.insert(self.next, batch.clone());
         Some((self.next, batch))
@@ -61,10 +64,12 @@ impl<N: Clone> Recorder<N> {
     pub(crate) fn answered(&mut self, id: u64, written: bool, now: Mono) -> Vec<i64> {
         let Some(batch) = self.sent.remove(&id) else { return Vec::new() };
         if written {
+            self.together = (self.together * 2).min(MOST);
             return batch.iter().map(|record| record.recipient).collect();
         }
+        self.together = (batch.len() / 2).max(1);
         self.not_before = now.after(PAUSE);
-        batch.into_iter().rev().for_each(|record| self.waiting.push_front(record));
+        self.waiting.extend(batch);
         Vec::new()
     }
 
@@ -91,5 +96,54 @@ impl<N: Clone> Recorder<N> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.sent.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Again;
+    use std::collections::HashSet;
+
+    fn recorder(recipients: std::ops::Range<i64>) -> Recorder<()> {
+        let mut recorder = Recorder::new();
+        let ruling = Ruling::Again(Again { wait: Duration::ZERO, used: true });
+        for recipient in recipients {
+            recorder.push(Record { recipient, attempt: 1, ruling, note: None });
+        }
+        recorder
+    }
+
+    #[test]
+    fn what_is_not_answered_is_sent_again_after_a_pause() {
+        let (mut recorder, now) = (recorder(0..600), Mono::default());
+        let (first, batch) = recorder.next(now).unwrap();
+        assert_eq!((batch.len(), recorder.next(now).unwrap().1.len()), (MOST, MOST));
+        assert!(recorder.next(now).is_none(), "two at once");
+        assert_eq!(recorder.answered(first, false, now), [0; 0]);
+        assert!(recorder.next(now).is_none());
+        assert_eq!(recorder.recipients().count(), 600);
+        let later = recorder.deadline().unwrap();
+        assert_eq!(later, now.after(PAUSE));
+        assert!(recorder.next(later).is_some());
+    }
+
+    #[test]
+    fn one_that_cannot_be_written_delays_nobody() {
+        let (mut recorder, mut now) = (recorder(0..1_000), Mono::default());
+        let mut written = HashSet::new();
+        let mut failures = 0;
+        while written.len() < 999 {
+            let Some((id, batch)) = recorder.next(now) else {
+                now = recorder.deadline().unwrap();
+                continue;
+            };
+            let good = batch.iter().all(|record| record.recipient != 300);
+            failures += u32::from(!good);
+            written.extend(recorder.answered(id, good, now));
+        }
+        assert!(failures <= 20, "{failures}");
+        assert_eq!(recorder.recipients().collect::<Vec<_>>(), [300]);
+        assert!(!recorder.is_empty());
     }
 }
