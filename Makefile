@@ -14,6 +14,7 @@ help:
 	@echo 'make run        build and start a mail server on this machine; its data is in $(DATA)'
 	@echo 'make test       run every test'
 	@echo 'make check      formatting, lints and the compose files'
+	@echo 'make schema     write migrations/schema.sql anew'
 	@echo 'make load       measure this machine with the load generator'
 	@echo 'make load-peers measure Postfix and Dovecot beside it'
 
@@ -28,11 +29,16 @@ build:
 	$(CARGO) build --locked --profile $(PROFILE) -p postrider
 
 # One build for the binaries and the tests, so that nothing is compiled twice; the tests find the binaries
-# beside themselves.
+# beside themselves. They mostly wait for servers, so more of them run at once than there are cores.
 test:
 	@bash .ci/need test
 	$(CARGO) build --locked --workspace --lib --bins --tests
-	$(CARGO) test --locked --workspace --lib --bins --tests --no-fail-fast
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --locked --workspace --lib --bins --tests --no-fail-fast
+
+# Writes migrations/schema.sql anew, after a migration was added.
+schema:
+	@bash .ci/need test
+	UPDATE_SCHEMA=1 $(CARGO) test --locked -p tests --test system schema::migrations_replay
 
 check:
 	@bash .ci/need check
