@@ -77,6 +77,9 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::ThreadOrderedSubject,
     Capability::ThreadReferences,
     Capability::InProgress,
+    Capability::Quota,
+    Capability::QuotaResStorage,
+    Capability::QuotaResMessage,
 ]);
 
 impl Config {

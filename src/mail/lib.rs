@@ -36,6 +36,7 @@ pub use resync::Since;
 pub use role::Role;
 pub use sort::{Criterion, SortBy};
 pub use store::account::{FlagOp, Stored, StoredState};
+pub use store::mailbox::Usage;
 pub use store::message::UidRow;
 pub use thread::{Algorithm, ThreadNode, Threads};
 pub use uids::UidSet;

@@ -4,7 +4,7 @@ use crate::name::MailboxName;
 use crate::role::Role;
 use crate::{Mail, MailError};
 use store::account::{MailboxCreate, MailboxDelete, MailboxRename};
-use store::mailbox::MailboxRow;
+use store::mailbox::{MailboxRow, Usage};
 use types::{AccountId, MailboxId, ModSeq, Uid, UidValidity};
 
 /// Most mailboxes of an account: bounds LIST.
@@ -81,6 +81,30 @@ impl Mail {
     ) -> Result<Mailbox, MailError> {
         let row = store::mailbox::mailbox_by_name(&self.store, account, name.as_str()).await?;
         row.map(Mailbox::from).ok_or(MailError::NoMailbox)
+    }
+
+    /// What an account uses and may use (RFC 9208).
+    ///
+    /// # Errors
+    /// [`MailError::NoAccount`]; [`MailError::Busy`], [`MailError::Unavailable`].
+    pub async fn usage(&self, account: AccountId) -> Result<Usage, MailError> {
+        let usage = store::mailbox::account_usage(&self.store, account).await?;
+        usage.ok_or(MailError::NoAccount)
+    }
+
+    /// Octets of a mailbox's messages that are `\Deleted` (RFC 9208 §4.1.4).
+    ///
+    /// # Errors
+    /// [`MailError::Busy`], [`MailError::Unavailable`].
+    pub async fn deleted_bytes(
+        &self,
+        account: AccountId,
+        mailbox: &Mailbox,
+    ) -> Result<u64, MailError> {
+        if mailbox.deleted == 0 {
+            return Ok(0);
+        }
+        Ok(store::message::deleted_bytes(&self.store, account, mailbox.id).await?)
     }
 
     /// CREATE, with the superior names that are missing.

@@ -186,3 +186,36 @@ pub async fn mailbox_to_purge(store: &Store) -> Result<Option<(AccountId, Mailbo
     let row = store.session().await?.read_opt(&NEXT, &[]).await?;
     Ok(row.map(|row| (AccountId(row.get(0)), MailboxId(row.get(1)))))
 }
+
+/// What an account uses and may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Octets of its messages; copies share theirs.
+    pub bytes: u64,
+    /// Its messages; copies are one.
+    pub messages: u64,
+    /// Most octets; `None`: no limit.
+    pub most_bytes: Option<u64>,
+    /// Most messages; `None`: no limit.
+    pub most_messages: Option<u64>,
+}
+
+/// An account's usage and quota. `None`: no such account.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn account_usage(store: &Store, account: AccountId) -> Result<Option<Usage>, StoreError> {
+    static USAGE: Sql = Sql::new(
+        "SELECT used_bytes, used_messages, quota_bytes, quota_messages FROM account_state \
+         WHERE account_id = $1",
+        &[Type::INT4],
+    );
+    let row = store.session().await?.read_opt(&USAGE, &[&account.0]).await?;
+    let limit = |limit: Option<i64>| limit.map(|limit| limit as u64);
+    Ok(row.map(|row| Usage {
+        bytes: row.get::<_, i64>(0) as u64,
+        messages: row.get::<_, i64>(1) as u64,
+        most_bytes: limit(row.get(2)),
+        most_messages: limit(row.get(3)),
+    }))
+}

@@ -296,6 +296,25 @@ pub async fn highest_modseq(
     Ok(row.and_then(|row| row.get::<_, Option<i64>>(0)).map(|modseq| ModSeq(modseq as u64)))
 }
 
+/// Octets of the copies with `\Deleted`. Reads every row of the mailbox.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn deleted_bytes(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+) -> Result<u64, StoreError> {
+    static DELETED: Sharded = Sharded::new(
+        "SELECT COALESCE(sum(size), 0)::bigint FROM mailbox_message_{p} \
+         WHERE account_id = $1 AND mailbox_id = $2 AND flags & 8 <> 0",
+        &[Type::INT4, Type::UUID],
+    );
+    let session = store.session().await?;
+    let row = session.read_opt(DELETED.of(account), &[&account.0, &mailbox.0]).await?;
+    Ok(row.map_or(0, |row| row.get::<_, i64>(0) as u64))
+}
+
 /// One row of the change log, messages only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeRow {

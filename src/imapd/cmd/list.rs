@@ -138,7 +138,7 @@ pub(crate) async fn list(client: &mut Client, list: &List) -> Result<Answer, Sto
             old_name: None,
         });
         if let (Some(mailbox), false) = (&name.mailbox, list.returns.status.is_empty()) {
-            tell_status(client, text, mailbox, &list.returns.status);
+            tell_status(client, text, mailbox, &list.returns.status).await?;
         }
         client.wire.send_some(client.machine.output()).await?;
     }
@@ -177,12 +177,21 @@ pub(crate) async fn status(
     let account = client.account()?;
     let name = MailboxName::parse(mailbox).map_err(|_| MailError::NoMailbox)?;
     let found = client.shared.mail.mailbox(account, &name).await?;
-    tell_status(client, &found.name, &found, items);
+    tell_status(client, &found.name, &found, items).await?;
     Ok(Answer::ok())
 }
 
 /// Says STATUS of a mailbox.
-fn tell_status(client: &mut Client, name: &str, mailbox: &Mailbox, items: &[StatusItem]) {
+async fn tell_status(
+    client: &mut Client,
+    name: &str,
+    mailbox: &Mailbox,
+    items: &[StatusItem],
+) -> Result<(), Stop> {
+    let mut deleted = 0;
+    if items.contains(&StatusItem::DeletedStorage) {
+        deleted = client.shared.mail.deleted_bytes(client.account()?, mailbox).await?;
+    }
     let id = mailbox.id.to_string();
     let limit = client.shared.config.max_message_bytes;
     let value = |item: &StatusItem| match item {
@@ -196,12 +205,12 @@ fn tell_status(client: &mut Client, name: &str, mailbox: &Mailbox, items: &[Stat
         StatusItem::HighestModSeq => StatusData::Number(mailbox.highest_modseq.0),
         StatusItem::MailboxId => StatusData::Id(&id),
         StatusItem::AppendLimit => StatusData::Number(limit),
-        // Not announced, so not asked.
-        StatusItem::DeletedStorage => StatusData::Nil,
+        StatusItem::DeletedStorage => StatusData::Number(deleted),
     };
     let values: Vec<_> =
         items.iter().map(|item| StatusValue { item: *item, value: value(item) }).collect();
     client.machine.writer().mailbox_status(name, &values);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod fetch;
 mod info;
 mod list;
 mod mailbox;
+mod quota;
 mod resync;
 mod search;
 mod select;
@@ -50,11 +51,11 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         }
         Command::Sort(sort) => search::sort(client, &sort).await,
         Command::Thread(thread) => search::thread(client, &thread).await,
+        Command::GetQuota(root) => quota::get(client, &root).await,
+        Command::GetQuotaRoot(mailbox) => quota::root(client, &mailbox).await,
         // Not announced, so it does not come.
-        Command::GetMetadata(_)
-        | Command::SetMetadata { .. }
-        | Command::GetQuota(_)
-        | Command::GetQuotaRoot(_)
-        | Command::SetQuota { .. } => Ok(Answer::bad("Not possible here")),
+        Command::GetMetadata(_) | Command::SetMetadata { .. } | Command::SetQuota { .. } => {
+            Ok(Answer::bad("Not possible here"))
+        }
     }
 }
