@@ -197,6 +197,7 @@ fn delivery(account: AccountId, nth: u64) -> DeliverySet {
             )],
         },
         newborn: true,
+        outbound: store::account::Outbound::default(),
         envelope: None,
         deliveries: vec![Delivery {
             account,
