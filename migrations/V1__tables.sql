@@ -102,6 +102,15 @@ CREATE TABLE subscription (
     PRIMARY KEY (account_id, name)
 );
 
+-- Annotations of mailboxes (RFC 5464); mailbox_id of zeros: of the server, as this account sees it.
+CREATE TABLE annotation (
+    account_id int NOT NULL REFERENCES account ON DELETE CASCADE,
+    mailbox_id uuid NOT NULL,
+    entry      text NOT NULL,                       -- lower-case
+    value      bytea NOT NULL,
+    PRIMARY KEY (account_id, mailbox_id, entry)
+);
+
 -- Stored bytes. refs counts the rows that point here (message, queue_message) as they were at birth;
 -- later changes are appended to blob_delta and folded in by the collector, so that nobody ever waits
 -- for a blob row. id is made by the node and doubles as the ingest id: to learn what became of an
@@ -179,7 +188,7 @@ CREATE TABLE change (
     account_id int NOT NULL REFERENCES account ON DELETE CASCADE,
     modseq     bigint NOT NULL,
     position   int NOT NULL,                        -- of this row's first object within modseq
-    kind       smallint NOT NULL,                   -- 1 message, 2 mailbox
+    kind       smallint NOT NULL,                   -- 1 message, 2 mailbox, 3 annotations of a mailbox
     op         smallint NOT NULL,                   -- 1 created, 2 updated, 3 destroyed
     mailbox_id uuid NOT NULL,
     uids       int[],                               -- ascending; NULL for mailboxes

@@ -251,6 +251,87 @@ BEGIN
     INSERT INTO blob_delta (blob_id, delta) SELECT g.blob_id, -1 FROM gone g;
 END $$;
 
+-- Messages into one mailbox of one account, all or none (RFC 3502), each new and wanted there strictly; with
+-- p_replaced_uid that message goes in the same step, before the quota is judged (RFC 8508). The first 28 arguments
+-- are those of deliver_v1.
+CREATE FUNCTION append_v1(
+    b_id uuid[], b_key text[], b_size bigint[], b_blake3 bytea[], b_structure bytea[], b_preview text[],
+    b_received timestamptz[], b_new boolean[], b_queue uuid[], b_tenant int[], b_reverse_path text[],
+    b_envelope jsonb[],
+    d_blob int[], d_account int[], d_mailbox uuid[], d_strict boolean[], d_message uuid[], d_flags int[],
+    d_keywords text[], d_thread int[], d_queued bigint[], d_defer boolean[], d_recipient text[],
+    t_account int[], t_default uuid[], r_thread int[], r_hash bigint[],
+    p_skip_busy boolean, p_shard int, p_replaced_mailbox uuid, p_replaced_uid int
+) RETURNS TABLE (outcome smallint, mailbox_id uuid, uidvalidity int, uid int, modseq bigint, thread_id uuid)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(d_account[1]) + 1;
+BEGIN
+    IF p_replaced_uid IS NOT NULL
+       AND remove_copies_v1(d_account[1], p_shard, p_replaced_mailbox, ARRAY[p_replaced_uid], false, v_modseq, 0)
+           = '{}' THEN
+        RAISE EXCEPTION 'no such message' USING ERRCODE = 'PR001';
+    END IF;
+    FOR outcome, mailbox_id, uidvalidity, uid, modseq, thread_id IN
+        SELECT d.outcome, d.mailbox_id, d.uidvalidity, d.uid, d.modseq, d.thread_id
+          FROM deliver_v1(b_id, b_key, b_size, b_blake3, b_structure, b_preview, b_received, b_new, b_queue,
+                          b_tenant, b_reverse_path, b_envelope, d_blob, d_account, d_mailbox, d_strict, d_message,
+                          d_flags, d_keywords, d_thread, d_queued, d_defer, d_recipient, t_account, t_default,
+                          r_thread, r_hash, p_skip_busy) d
+    LOOP
+        CASE outcome
+            WHEN 0 THEN RETURN NEXT;
+            WHEN 2 THEN RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+            WHEN 3 THEN RAISE EXCEPTION 'over quota' USING ERRCODE = 'PR001';
+            ELSE RAISE EXCEPTION 'no such mailbox' USING ERRCODE = 'PR001';
+        END CASE;
+    END LOOP;
+END $$;
+
+-- Annotations of a mailbox, or of the server (p_mailbox of zeros): a NULL value removes one. All or none. A mailbox's
+-- modseq rises when something changed (RFC 7162 section 3.2).
+CREATE FUNCTION metadata_set_v1(
+    p_account int, p_mailbox uuid, p_entries text[], p_values bytea[], p_most int
+) RETURNS TABLE (modseq bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    v_modseq  bigint := account_lock_v1(p_account) + 1;
+    v_server  boolean := p_mailbox = '00000000-0000-0000-0000-000000000000';
+    v_changed boolean;
+BEGIN
+    IF NOT v_server AND NOT EXISTS (SELECT 1 FROM mailbox m
+             WHERE m.account_id = p_account AND m.id = p_mailbox AND m.state = 0) THEN
+        RAISE EXCEPTION 'no such mailbox' USING ERRCODE = 'PR001';
+    END IF;
+    WITH given AS MATERIALIZED (
+        SELECT DISTINCT ON (g.entry) g.entry, g.value
+          FROM unnest(p_entries, p_values) WITH ORDINALITY AS g(entry, value, ord) ORDER BY g.entry, g.ord DESC
+    ), gone AS (
+        DELETE FROM annotation a USING given g
+         WHERE a.account_id = p_account AND a.mailbox_id = p_mailbox AND a.entry = g.entry AND g.value IS NULL
+        RETURNING 1
+    ), made AS (
+        INSERT INTO annotation AS a (account_id, mailbox_id, entry, value)
+        SELECT p_account, p_mailbox, g.entry, g.value FROM given g WHERE g.value IS NOT NULL
+        ON CONFLICT (account_id, mailbox_id, entry) DO UPDATE SET value = EXCLUDED.value
+         WHERE a.value <> EXCLUDED.value
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT 1 FROM gone) OR EXISTS (SELECT 1 FROM made) INTO v_changed;
+    IF (SELECT count(*) FROM annotation a WHERE a.account_id = p_account AND a.mailbox_id = p_mailbox) > p_most THEN
+        RAISE EXCEPTION 'too many annotations' USING ERRCODE = 'PR001';
+    END IF;
+    IF NOT v_changed OR v_server THEN
+        RETURN QUERY SELECT v_modseq - 1;
+        RETURN;
+    END IF;
+    UPDATE mailbox m SET highest_modseq = v_modseq WHERE m.account_id = p_account AND m.id = p_mailbox;
+    UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+    INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id)
+    VALUES (p_account, v_modseq, 0, 3, 2, p_mailbox);
+    RETURN QUERY SELECT v_modseq;
+END $$;
+
 -- Whether a delivery whose COMMIT was not answered happened. Takes the blob's id if it is still free: then
 -- the delivery did not happen and never can. Waits (shortly) for a transaction that holds it.
 CREATE FUNCTION ingest_resolve_v1(p_blob uuid, p_key text) RETURNS boolean
@@ -600,6 +681,8 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no such mailbox' USING ERRCODE = 'PR001';
     END IF;
+    -- RFC 5464 section 4: "Servers SHOULD delete annotations for a mailbox when the mailbox is deleted".
+    DELETE FROM annotation a WHERE a.account_id = p_account AND a.mailbox_id = v_id;
     UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
     INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id)
     VALUES (p_account, v_modseq, 0, 2, 3, v_id);

@@ -514,3 +514,99 @@ BEGIN
         RAISE EXCEPTION 'queue_remote: a message that was just made is not there';
     END IF;
 END $$;
+
+-- Whether the sender wants to hear (RFC 3461 §4.1; without NOTIFY of failure and delay). p_mail: parameters of the
+-- message, among which those of local recipients stand.
+CREATE FUNCTION queue_wants_v1(p_wish text, p_reverse_path text, p_rcpt jsonb, p_mail jsonb, p_recipient text)
+RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_reverse_path <> ''
+       AND COALESCE(COALESCE(p_rcpt->'notify', p_mail->'recipients'->p_recipient->'notify') ? p_wish,
+                    p_wish <> 'success')
+$$;
+
+-- The rows that an operator means, by id after p_after. NULL: whatever. p_state: 0 waiting, 1 due, 2 being sent,
+-- 3 settled, 9 local, 10 held. Planned anew each time, so that what is given chooses the index.
+CREATE FUNCTION queue_select_v1(
+    p_ids bigint[], p_queues uuid[], p_domain text, p_sender text, p_recipient text, p_state smallint, p_tenant int,
+    p_older float8, p_after bigint, p_limit int
+) RETURNS SETOF bigint LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+BEGIN
+    RETURN QUERY
+    SELECT r.id FROM queue_recipient r JOIN queue_message m ON m.id = r.queue_id
+     WHERE (p_ids IS NULL OR r.id = ANY (p_ids))
+       AND (p_queues IS NULL OR r.queue_id = ANY (p_queues))
+       AND (p_domain IS NULL OR r.destination = p_domain
+            OR r.state = 9 AND lower(split_part(r.recipient, '@', -1)) = p_domain)
+       AND (p_sender IS NULL OR lower(m.reverse_path) = lower(p_sender)
+            OR p_sender LIKE '@%' AND lower('@' || split_part(m.reverse_path, '@', -1)) = lower(p_sender))
+       AND (p_recipient IS NULL OR lower(r.recipient) = lower(p_recipient))
+       AND (p_tenant IS NULL OR r.tenant_id = p_tenant)
+       AND (p_older IS NULL OR m.received_at < now() - make_interval(secs => p_older))
+       AND CASE WHEN p_state IS NULL THEN true
+                WHEN p_state = 10 THEN r.hold
+                WHEN p_state = 0 THEN r.state = 0 AND r.due > now() AND NOT r.hold
+                WHEN p_state = 1 THEN (r.state = 1 OR r.state = 0 AND r.due <= now()) AND NOT r.hold
+                ELSE r.state = p_state END
+       AND r.id > p_after
+     ORDER BY r.id LIMIT p_limit;
+END $$;
+
+-- What an operator does to these rows. p_action: 'retry', 'hold', 'release', 'cancel', 'bounce', 'redirect' (to
+-- p_recipient, or only by way of p_destination). Rows that somebody has locked at this moment are left alone, and of
+-- those being sent only 'hold', 'release', 'cancel' and 'bounce' take hold: what their attempt brings is then only
+-- noted. Gives what was changed.
+CREATE FUNCTION queue_change_v1(
+    p_action text, p_ids bigint[], p_recipient text, p_destination text, p_key bigint, p_by text
+) RETURNS TABLE (id bigint, destination text) LANGUAGE plpgsql SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    v_ids      bigint[];
+    v_messages uuid[];
+BEGIN
+    SELECT array_agg(x.id), array_agg(DISTINCT x.queue_id) INTO v_ids, v_messages FROM (
+        SELECT r.id, r.queue_id FROM queue_recipient r
+         WHERE r.id = ANY (p_ids)
+           AND CASE p_action
+               WHEN 'retry' THEN r.state IN (0, 1, 9)
+               WHEN 'redirect' THEN r.state IN (0, 1)
+               WHEN 'hold' THEN r.state IN (0, 1, 2) AND NOT r.hold
+               WHEN 'release' THEN r.hold
+               ELSE r.state <> 3 END
+         ORDER BY r.id FOR UPDATE SKIP LOCKED) x;
+    INSERT INTO queue_event (queue_id, recipient_id, recipient, kind, detail)
+    SELECT r.queue_id, r.id, r.recipient, 4, jsonb_strip_nulls(jsonb_build_object(
+               'action', p_action, 'by', p_by, 'recipient', p_recipient, 'destination', p_destination))
+      FROM queue_recipient r WHERE r.id = ANY (v_ids) ORDER BY r.id;
+    CASE p_action
+    WHEN 'retry' THEN
+        RETURN QUERY UPDATE queue_recipient r
+           SET due = LEAST(r.due, now()), state = CASE r.state WHEN 9 THEN 9 ELSE 1 END
+         WHERE r.id = ANY (v_ids) RETURNING r.id, r.destination;
+    WHEN 'hold', 'release' THEN
+        RETURN QUERY UPDATE queue_recipient r SET hold = p_action = 'hold'
+         WHERE r.id = ANY (v_ids) RETURNING r.id, r.destination;
+    WHEN 'redirect' THEN
+        RETURN QUERY UPDATE queue_recipient r
+           SET destination = p_destination, destination_key = p_key, state = 1, due = now(), attempts = 0,
+               recipient = COALESCE(p_recipient, r.recipient),
+               envelope = CASE WHEN p_recipient IS NULL OR r.envelope ? 'orcpt' THEN r.envelope
+                               ELSE r.envelope || jsonb_build_object('orcpt',
+                                    jsonb_build_array('rfc822', r.recipient)) END
+         WHERE r.id = ANY (v_ids) RETURNING r.id, r.destination;
+    WHEN 'cancel', 'bounce' THEN
+        -- A settled row has no account: the binary before must not deliver it.
+        RETURN QUERY UPDATE queue_recipient r
+           SET state = 3, owner = NULL, due = now(), account_id = NULL, mailbox_id = NULL,
+               destination = COALESCE(r.destination, lower(split_part(r.recipient, '@', -1))),
+               destination_key = COALESCE(r.destination_key, 0), expires_at = COALESCE(r.expires_at, now()),
+               envelope = COALESCE(NULLIF(r.envelope, '{}'), m.envelope->'recipients'->r.recipient, '{}'),
+               result = '{"action": "failed", "status": "5.7.1", "text": "cancelled by an operator"}'
+          FROM queue_message m
+         WHERE r.id = ANY (v_ids) AND p_action = 'bounce' AND m.id = r.queue_id
+           AND queue_wants_v1('failure', m.reverse_path, r.envelope, m.envelope, r.recipient)
+        RETURNING r.id, r.destination;
+        RETURN QUERY DELETE FROM queue_recipient r WHERE r.id = ANY (v_ids) AND r.state <> 3
+        RETURNING r.id, r.destination;
+        PERFORM queue_message_done_v1(v_messages);
+    END CASE;
+END $$;

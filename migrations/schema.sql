@@ -14,6 +14,33 @@ BEGIN
     END IF;
     RETURN v_modseq;
 END $$;
+CREATE FUNCTION public.append_v1(b_id uuid[], b_key text[], b_size bigint[], b_blake3 bytea[], b_structure bytea[], b_preview text[], b_received timestamp with time zone[], b_new boolean[], b_queue uuid[], b_tenant integer[], b_reverse_path text[], b_envelope jsonb[], d_blob integer[], d_account integer[], d_mailbox uuid[], d_strict boolean[], d_message uuid[], d_flags integer[], d_keywords text[], d_thread integer[], d_queued bigint[], d_defer boolean[], d_recipient text[], t_account integer[], t_default uuid[], r_thread integer[], r_hash bigint[], p_skip_busy boolean, p_shard integer, p_replaced_mailbox uuid, p_replaced_uid integer) RETURNS TABLE(outcome smallint, mailbox_id uuid, uidvalidity integer, uid integer, modseq bigint, thread_id uuid)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq bigint := account_lock_v1(d_account[1]) + 1;
+BEGIN
+    IF p_replaced_uid IS NOT NULL
+       AND remove_copies_v1(d_account[1], p_shard, p_replaced_mailbox, ARRAY[p_replaced_uid], false, v_modseq, 0)
+           = '{}' THEN
+        RAISE EXCEPTION 'no such message' USING ERRCODE = 'PR001';
+    END IF;
+    FOR outcome, mailbox_id, uidvalidity, uid, modseq, thread_id IN
+        SELECT d.outcome, d.mailbox_id, d.uidvalidity, d.uid, d.modseq, d.thread_id
+          FROM deliver_v1(b_id, b_key, b_size, b_blake3, b_structure, b_preview, b_received, b_new, b_queue,
+                          b_tenant, b_reverse_path, b_envelope, d_blob, d_account, d_mailbox, d_strict, d_message,
+                          d_flags, d_keywords, d_thread, d_queued, d_defer, d_recipient, t_account, t_default,
+                          r_thread, r_hash, p_skip_busy) d
+    LOOP
+        CASE outcome
+            WHEN 0 THEN RETURN NEXT;
+            WHEN 2 THEN RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+            WHEN 3 THEN RAISE EXCEPTION 'over quota' USING ERRCODE = 'PR001';
+            ELSE RAISE EXCEPTION 'no such mailbox' USING ERRCODE = 'PR001';
+        END CASE;
+    END LOOP;
+END $$;
 CREATE FUNCTION public.copy_v1(p_account integer, p_shard integer, p_from uuid, p_uids integer[], p_to uuid, p_remove boolean) RETURNS TABLE(uidvalidity integer, source_uids integer[], target_uids integer[], modseq bigint)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -369,6 +396,8 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no such mailbox' USING ERRCODE = 'PR001';
     END IF;
+    -- RFC 5464 section 4: "Servers SHOULD delete annotations for a mailbox when the mailbox is deleted".
+    DELETE FROM annotation a WHERE a.account_id = p_account AND a.mailbox_id = v_id;
     UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
     INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id)
     VALUES (p_account, v_modseq, 0, 2, 3, v_id);
@@ -453,6 +482,102 @@ BEGIN
     END LOOP;
     RETURN QUERY SELECT v_modseq;
 END $_$;
+CREATE FUNCTION public.metadata_set_v1(p_account integer, p_mailbox uuid, p_entries text[], p_values bytea[], p_most integer) RETURNS TABLE(modseq bigint)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_modseq  bigint := account_lock_v1(p_account) + 1;
+    v_server  boolean := p_mailbox = '00000000-0000-0000-0000-000000000000';
+    v_changed boolean;
+BEGIN
+    IF NOT v_server AND NOT EXISTS (SELECT 1 FROM mailbox m
+             WHERE m.account_id = p_account AND m.id = p_mailbox AND m.state = 0) THEN
+        RAISE EXCEPTION 'no such mailbox' USING ERRCODE = 'PR001';
+    END IF;
+    WITH given AS MATERIALIZED (
+        SELECT DISTINCT ON (g.entry) g.entry, g.value
+          FROM unnest(p_entries, p_values) WITH ORDINALITY AS g(entry, value, ord) ORDER BY g.entry, g.ord DESC
+    ), gone AS (
+        DELETE FROM annotation a USING given g
+         WHERE a.account_id = p_account AND a.mailbox_id = p_mailbox AND a.entry = g.entry AND g.value IS NULL
+        RETURNING 1
+    ), made AS (
+        INSERT INTO annotation AS a (account_id, mailbox_id, entry, value)
+        SELECT p_account, p_mailbox, g.entry, g.value FROM given g WHERE g.value IS NOT NULL
+        ON CONFLICT (account_id, mailbox_id, entry) DO UPDATE SET value = EXCLUDED.value
+         WHERE a.value <> EXCLUDED.value
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT 1 FROM gone) OR EXISTS (SELECT 1 FROM made) INTO v_changed;
+    IF (SELECT count(*) FROM annotation a WHERE a.account_id = p_account AND a.mailbox_id = p_mailbox) > p_most THEN
+        RAISE EXCEPTION 'too many annotations' USING ERRCODE = 'PR001';
+    END IF;
+    IF NOT v_changed OR v_server THEN
+        RETURN QUERY SELECT v_modseq - 1;
+        RETURN;
+    END IF;
+    UPDATE mailbox m SET highest_modseq = v_modseq WHERE m.account_id = p_account AND m.id = p_mailbox;
+    UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+    INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id)
+    VALUES (p_account, v_modseq, 0, 3, 2, p_mailbox);
+    RETURN QUERY SELECT v_modseq;
+END $$;
+CREATE FUNCTION public.queue_change_v1(p_action text, p_ids bigint[], p_recipient text, p_destination text, p_key bigint, p_by text) RETURNS TABLE(id bigint, destination text)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_ids      bigint[];
+    v_messages uuid[];
+BEGIN
+    SELECT array_agg(x.id), array_agg(DISTINCT x.queue_id) INTO v_ids, v_messages FROM (
+        SELECT r.id, r.queue_id FROM queue_recipient r
+         WHERE r.id = ANY (p_ids)
+           AND CASE p_action
+               WHEN 'retry' THEN r.state IN (0, 1, 9)
+               WHEN 'redirect' THEN r.state IN (0, 1)
+               WHEN 'hold' THEN r.state IN (0, 1, 2) AND NOT r.hold
+               WHEN 'release' THEN r.hold
+               ELSE r.state <> 3 END
+         ORDER BY r.id FOR UPDATE SKIP LOCKED) x;
+    INSERT INTO queue_event (queue_id, recipient_id, recipient, kind, detail)
+    SELECT r.queue_id, r.id, r.recipient, 4, jsonb_strip_nulls(jsonb_build_object(
+               'action', p_action, 'by', p_by, 'recipient', p_recipient, 'destination', p_destination))
+      FROM queue_recipient r WHERE r.id = ANY (v_ids) ORDER BY r.id;
+    CASE p_action
+    WHEN 'retry' THEN
+        RETURN QUERY UPDATE queue_recipient r
+           SET due = LEAST(r.due, now()), state = CASE r.state WHEN 9 THEN 9 ELSE 1 END
+         WHERE r.id = ANY (v_ids) RETURNING r.id, r.destination;
+    WHEN 'hold', 'release' THEN
+        RETURN QUERY UPDATE queue_recipient r SET hold = p_action = 'hold'
+         WHERE r.id = ANY (v_ids) RETURNING r.id, r.destination;
+    WHEN 'redirect' THEN
+        RETURN QUERY UPDATE queue_recipient r
+           SET destination = p_destination, destination_key = p_key, state = 1, due = now(), attempts = 0,
+               recipient = COALESCE(p_recipient, r.recipient),
+               envelope = CASE WHEN p_recipient IS NULL OR r.envelope ? 'orcpt' THEN r.envelope
+                               ELSE r.envelope || jsonb_build_object('orcpt',
+                                    jsonb_build_array('rfc822', r.recipient)) END
+         WHERE r.id = ANY (v_ids) RETURNING r.id, r.destination;
+    WHEN 'cancel', 'bounce' THEN
+        -- A settled row has no account: the binary before must not deliver it.
+        RETURN QUERY UPDATE queue_recipient r
+           SET state = 3, owner = NULL, due = now(), account_id = NULL, mailbox_id = NULL,
+               destination = COALESCE(r.destination, lower(split_part(r.recipient, '@', -1))),
+               destination_key = COALESCE(r.destination_key, 0), expires_at = COALESCE(r.expires_at, now()),
+               envelope = COALESCE(NULLIF(r.envelope, '{}'), m.envelope->'recipients'->r.recipient, '{}'),
+               result = '{"action": "failed", "status": "5.7.1", "text": "cancelled by an operator"}'
+          FROM queue_message m
+         WHERE r.id = ANY (v_ids) AND p_action = 'bounce' AND m.id = r.queue_id
+           AND queue_wants_v1('failure', m.reverse_path, r.envelope, m.envelope, r.recipient)
+        RETURNING r.id, r.destination;
+        RETURN QUERY DELETE FROM queue_recipient r WHERE r.id = ANY (v_ids) AND r.state <> 3
+        RETURNING r.id, r.destination;
+        PERFORM queue_message_done_v1(v_messages);
+    END CASE;
+END $$;
 CREATE FUNCTION public.queue_claim_v1(p_owner uuid, p_key bigint, p_destination text, p_most integer, p_after integer) RETURNS TABLE(id bigint, queue_id uuid, tenant_id integer, recipient text, rcpt jsonb, attempt integer, attempts integer, takeovers integer, rank smallint, blob_id uuid, object_key text, blob_offset bigint, size bigint, content_offset integer, reverse_path text, mail jsonb, received_at timestamp with time zone, age double precision, remaining double precision, delay_sent boolean, after_tenant integer)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -709,6 +834,31 @@ BEGIN
         RAISE EXCEPTION 'no longer queued' USING ERRCODE = 'PR001';
     END IF;
 END $$;
+CREATE FUNCTION public.queue_select_v1(p_ids bigint[], p_queues uuid[], p_domain text, p_sender text, p_recipient text, p_state smallint, p_tenant integer, p_older double precision, p_after bigint, p_limit integer) RETURNS SETOF bigint
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+    RETURN QUERY
+    SELECT r.id FROM queue_recipient r JOIN queue_message m ON m.id = r.queue_id
+     WHERE (p_ids IS NULL OR r.id = ANY (p_ids))
+       AND (p_queues IS NULL OR r.queue_id = ANY (p_queues))
+       AND (p_domain IS NULL OR r.destination = p_domain
+            OR r.state = 9 AND lower(split_part(r.recipient, '@', -1)) = p_domain)
+       AND (p_sender IS NULL OR lower(m.reverse_path) = lower(p_sender)
+            OR p_sender LIKE '@%' AND lower('@' || split_part(m.reverse_path, '@', -1)) = lower(p_sender))
+       AND (p_recipient IS NULL OR lower(r.recipient) = lower(p_recipient))
+       AND (p_tenant IS NULL OR r.tenant_id = p_tenant)
+       AND (p_older IS NULL OR m.received_at < now() - make_interval(secs => p_older))
+       AND CASE WHEN p_state IS NULL THEN true
+                WHEN p_state = 10 THEN r.hold
+                WHEN p_state = 0 THEN r.state = 0 AND r.due > now() AND NOT r.hold
+                WHEN p_state = 1 THEN (r.state = 1 OR r.state = 0 AND r.due <= now()) AND NOT r.hold
+                ELSE r.state = p_state END
+       AND r.id > p_after
+     ORDER BY r.id LIMIT p_limit;
+END $$;
 CREATE FUNCTION public.queue_settle_v1(p_recipients bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -795,6 +945,13 @@ BEGIN
     )
     SELECT DISTINCT f.destination FROM freed f ORDER BY 1;
 END $$;
+CREATE FUNCTION public.queue_wants_v1(p_wish text, p_reverse_path text, p_rcpt jsonb, p_mail jsonb, p_recipient text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT p_reverse_path <> ''
+       AND COALESCE(COALESCE(p_rcpt->'notify', p_mail->'recipients'->p_recipient->'notify') ? p_wish,
+                    p_wish <> 'success')
+$$;
 CREATE FUNCTION public.remove_copies_v1(p_account integer, p_shard integer, p_mailbox uuid, p_uids integer[], p_only_deleted boolean, p_modseq bigint, p_position integer) RETURNS integer[]
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -2665,6 +2822,12 @@ CREATE TABLE public.alias (
     account_id integer NOT NULL,
     domain_id integer NOT NULL
 );
+CREATE TABLE public.annotation (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    entry text NOT NULL,
+    value bytea NOT NULL
+);
 CREATE TABLE public.blob (
     id uuid NOT NULL,
     object_key text NOT NULL,
@@ -3722,6 +3885,8 @@ ALTER TABLE ONLY public.account_state
     ADD CONSTRAINT account_state_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.alias
     ADD CONSTRAINT alias_pkey PRIMARY KEY (address, account_id);
+ALTER TABLE ONLY public.annotation
+    ADD CONSTRAINT annotation_pkey PRIMARY KEY (account_id, mailbox_id, entry);
 ALTER TABLE ONLY public.blob_delta
     ADD CONSTRAINT blob_delta_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.blob
@@ -4057,6 +4222,8 @@ ALTER TABLE ONLY public.alias
     ADD CONSTRAINT alias_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.alias
     ADD CONSTRAINT alias_domain_id_fkey FOREIGN KEY (domain_id) REFERENCES public.domain(id);
+ALTER TABLE ONLY public.annotation
+    ADD CONSTRAINT annotation_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.change
     ADD CONSTRAINT change_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.credential

@@ -1,6 +1,7 @@
 //! The queue's SQL against its rule book, and what the rule book cannot say: locks, round trips, blobs, events.
 
 mod model;
+mod operator;
 
 use crate::bench::{Bench, placed, to_inbox};
 use anyhow::{Context, Result, ensure};

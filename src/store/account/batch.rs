@@ -2,12 +2,12 @@
 
 use super::deliver::{Delivery, DeliverySet, Outcome, Placed};
 use super::{Change, outbound, threads};
-use crate::sql::Sql;
+use crate::sql::{Sql, shard};
 use crate::{Session, StoreError};
 use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
-use types::{MailboxId, ModSeq, ThreadId, Uid, UidValidity};
+use types::{AccountId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use uuid::Uuid;
 
 static DELIVER: Sql = Sql::new(
@@ -125,8 +125,78 @@ impl Change for Batch<'_> {
     }
 }
 
+/// Messages for one mailbox of one account, all or none; `replaces` goes in the same transaction.
+pub(super) struct AllOrNone<'a> {
+    pub account: AccountId,
+    pub sets: &'a [DeliverySet],
+    pub replaces: Option<(MailboxId, Uid)>,
+}
+
+static APPEND: Sql = Sql::new(
+    "SELECT outcome, mailbox_id, uidvalidity, uid, modseq, thread_id \
+     FROM append_v1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,\
+     $25,$26,$27,$28,$29,$30,$31)",
+    &[
+        Type::UUID_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::JSONB_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT4_ARRAY,
+        Type::UUID_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BOOL,
+        Type::INT4,
+        Type::UUID,
+        Type::INT4,
+    ],
+);
+
+impl Change for AllOrNone<'_> {
+    type Output = Vec<Placed>;
+
+    async fn apply(&self, session: &Session) -> Result<Vec<Placed>, StoreError> {
+        let batch = Batch { sets: self.sets, skip_busy: false };
+        let replaced: [&(dyn ToSql + Sync); 3] = [
+            &(shard(self.account) as i32),
+            &self.replaces.map(|(mailbox, _)| mailbox.0),
+            &self.replaces.map(|(_, uid)| uid.0 as i32),
+        ];
+        let rows = batch.send_as(session, &APPEND, &replaced).await?;
+        if rows.len() != self.sets.len() {
+            return Err(StoreError::Bug("append_v1 answered for other messages".into()));
+        }
+        Ok(rows.iter().map(|row| placed(row, 1)).collect())
+    }
+}
+
 impl Batch<'_> {
-    async fn send(&self, session: &Session) -> Result<Vec<Row>, StoreError> {
+    /// The columns of `deliver_v1`, and whatever more this function takes.
+    async fn send_as(
+        &self,
+        session: &Session,
+        function: &'static Sql,
+        more: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
         let b = Blobs::of(self.sets);
         let d = Deliveries::of(self.sets);
         let groups = threads::group(self.sets.iter().flat_map(|set| {
@@ -163,8 +233,12 @@ impl Batch<'_> {
             &groups.hash,
             &self.skip_busy,
         ];
+        session.write(function, &[&local[..], more].concat()).await
+    }
+
+    async fn send(&self, session: &Session) -> Result<Vec<Row>, StoreError> {
         if self.sets.iter().all(|set| set.outbound.is_none()) {
-            return session.write(&DELIVER, &local).await;
+            return self.send_as(session, &DELIVER, &[]).await;
         }
         let q = outbound::Columns::of(self.sets);
         let elsewhere: [&(dyn ToSql + Sync); 18] = [
@@ -187,7 +261,7 @@ impl Batch<'_> {
             &q.delayed_blob,
             &q.delayed,
         ];
-        session.write(&DELIVER_AND_QUEUE, &[&local[..], &elsewhere[..]].concat()).await
+        self.send_as(session, &DELIVER_AND_QUEUE, &elsewhere).await
     }
 }
 

@@ -5,6 +5,7 @@
 //! (`migrations/V2__account_functions.sql`). Nothing else in the program touches modseq or uidnext.
 //! Deliveries go through [`deliver`], which gathers what waits for the same accounts into one batch.
 
+mod append;
 mod batch;
 mod copies;
 mod deliver;
@@ -16,6 +17,7 @@ mod outcome;
 pub mod purge;
 mod threads;
 
+pub use append::{AppendTo, NewMessage, append};
 pub use copies::{Copied, CopyMessages, Expunge, Expunged};
 pub use deliver::{Delivery, DeliverySet, Envelope, NewBlob, Outcome, Placed};
 pub use flags::{FlagOp, StoreFlags, Stored, StoredState};

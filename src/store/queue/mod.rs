@@ -8,12 +8,25 @@
 mod claim;
 mod local;
 mod record;
+mod report;
+mod select;
+mod settings;
 mod watch;
 
 pub use claim::{Claimed, queue_claim};
 pub use local::{DueRecipient, queue_local_due, queue_postpone, queue_settle};
 pub(crate) use record::storable;
 pub use record::{Note, RecordRow, Recorded, Written, queue_record};
+pub use report::{OwedRecipient, OwedReport, report_delayed, report_due, report_waive};
+pub use select::{
+    Action, Changed, EventRow, Journey, Listed, QueueState, Select, Stats, queue_change,
+    queue_depth, queue_events_prune, queue_list, queue_show, queue_stats,
+};
+pub use settings::{
+    LimitRow, LimitScope, Pause, RouteRetry, RouteRow, RouteTls, Settings, limit_list, limit_put,
+    limit_remove, queue_pause, queue_pauses, queue_resume, route_list, route_put, route_remove,
+    settings_load,
+};
 pub use watch::{
     Due, Sighting, queue_look, queue_reconcile, queue_release, queue_sweep, queue_take_over,
 };
