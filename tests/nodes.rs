@@ -3,7 +3,10 @@
 mod across;
 mod bad_input;
 mod clients;
+mod edges;
 mod failures;
+mod operator;
+mod queue;
 mod standalone;
 mod transcripts;
 mod upgrades;

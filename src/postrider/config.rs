@@ -16,6 +16,7 @@ pub use redact::redact_url;
 pub use show::show;
 
 use crate::log::LogConfig;
+use crate::outbound::QueueConfig;
 use serde::Deserialize;
 use std::fmt;
 use store::PostgresConfig;
@@ -75,6 +76,15 @@ pub struct Config {
     /// Who wakes sessions.
     #[serde(default)]
     pub hub: mail::HubConfig,
+    /// Mail that leaves: when, and by whom.
+    #[serde(default)]
+    pub queue: QueueConfig,
+    /// Mail that leaves: how.
+    #[serde(default)]
+    pub delivery: delivery::DeliveryConfig,
+    /// DNS.
+    #[serde(default)]
+    pub resolve: resolve::ResolveConfig,
 }
 
 /// `[tls]`.
@@ -151,6 +161,15 @@ impl Config {
         imap
     }
 
+    /// `[delivery]`, likewise.
+    pub fn delivery(&self) -> delivery::DeliveryConfig {
+        let mut delivery = self.delivery.clone();
+        if delivery.hostname == delivery::DeliveryConfig::default().hostname {
+            delivery.hostname.clone_from(&self.hostname);
+        }
+        delivery
+    }
+
     /// What can be found wrong without asking anybody.
     ///
     /// # Errors
@@ -170,6 +189,7 @@ impl Config {
         self.blob.clone().checked()?;
         self.coordinator.check()?;
         self.limits.check()?;
+        self.queue.check()?;
         self.log.check().map_err(ConfigError)?;
         for (name, listen) in self.listen.wanted() {
             if listen.addresses.is_empty() {

@@ -7,6 +7,7 @@ mod connect;
 mod exit;
 mod log;
 mod node;
+mod outbound;
 mod output;
 mod postgres;
 mod ready;

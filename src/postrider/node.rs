@@ -3,7 +3,8 @@
 //! ```text
 //! http accepts ─▶ schema known ─▶ listeners bound ─▶ lease taken ─▶ all accept ─▶ ready line
 //!                 (waits while PostgreSQL is away)
-//! signal ─▶ nobody new ─▶ lease and presence given back ─▶ goodbyes spread ─▶ http ends ─▶ exit
+//! signal ─▶ nobody new ─▶ queued mail given back, then the lease ┬▶ http ends ─▶ exit
+//!                       └─▶ goodbyes spread over sessions ───────┘
 //! ```
 //!
 //! A node keeps nothing on its machine and has no name: an incarnation is random per start.
@@ -17,6 +18,7 @@ mod presence;
 use crate::config::Config;
 use crate::connect::{self, Blobs};
 use crate::exit::{Failure, Outcome};
+use crate::outbound::{self, Sending};
 use crate::ready::Ready;
 use crate::signals::Stop;
 use coordinator::SharedCoordinator;
@@ -24,6 +26,7 @@ use jobs::Jobs;
 use lease::Lease;
 use net::{Drain, Tls};
 use presence::Presence;
+use queue::Doorbell;
 use std::future::Future;
 use std::time::Duration;
 use store::Store;
@@ -94,37 +97,85 @@ impl Node {
             return Ok(());
         }
         let bound = listeners::bind(&self.config).await?;
-        let lease = Lease::new(self.store.clone(), self.incarnation, bound.roles());
+        let roles = self.roles(&bound);
+        let lease = Lease::new(self.store.clone(), self.incarnation, roles.join(","));
         let Some(()) = lease.take(stop).await? else { return Ok(()) };
-        let presence = Presence::new(self, &bound);
-        let renewals = lease.keep();
+        let presence = Presence::new(self, roles.clone(), &bound);
         let announcements = presence.keep();
         jobs.spawn(checks::durability(self.store.clone()));
-        let ready = self.start(jobs, bound, http, tls);
+        let doorbell = Doorbell::default();
+        let sending = self.send(jobs, &doorbell, roles.join(","))?;
+        // The queue's worker renews the lease by itself, for what this node owns stands and falls with it.
+        let renewals = sending.is_none().then(|| lease.keep());
+        let ready = self.start(jobs, bound, http, tls, doorbell);
         self.health.enter(Phase::Serving);
         tracing::info!(node = %self.incarnation, version = VERSION, "ready");
         announce(ready)?;
         stop.asked().await;
         self.health.enter(Phase::Draining);
         self.drain.begin();
-        renewals.stop().await;
         announcements.stop().await;
-        tokio::join!(within(FAREWELL, lease.give_back()), within(FAREWELL, presence.withdraw()));
-        self.say_goodbye().await;
+        let leave = async {
+            if let Some(sending) = &sending {
+                sending.drain(self.patience()).await;
+            }
+            if let Some(renewals) = renewals {
+                renewals.stop().await;
+            }
+            within(FAREWELL, lease.give_back()).await;
+        };
+        tokio::join!(leave, within(FAREWELL, presence.withdraw()), self.say_goodbye());
+        tracing::info!("stopped");
         Ok(())
+    }
+
+    /// What this node does, by name.
+    fn roles(&self, bound: &listeners::Bound) -> Vec<String> {
+        let sends = self.config.queue.outbound.then(|| "outbound".to_owned());
+        bound.names().into_iter().chain(sends).collect()
+    }
+
+    /// Sends queued mail, or lets those hear the doorbell who do.
+    fn send(
+        &self,
+        jobs: &mut Jobs,
+        doorbell: &Doorbell,
+        roles: String,
+    ) -> Outcome<Option<Sending>> {
+        let work = self.coordinator.work();
+        if !self.config.queue.outbound {
+            if let Some(work) = work {
+                jobs.spawn(queue::worker::forward(doorbell.clone(), work));
+            }
+            return Ok(None);
+        }
+        let parts = outbound::Parts {
+            me: self.incarnation,
+            roles,
+            store: self.store.clone(),
+            blob: self.blobs.guarded.clone(),
+            work,
+            limits: self.coordinator.limits(),
+            doorbell: doorbell.clone(),
+        };
+        outbound::start(&self.config, parts).map(Some)
+    }
+
+    /// How long everything under way may take once the node goes down.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.config.limits.drain_seconds) + AFTER_WINDOW
     }
 
     async fn say_goodbye(&self) {
         let open = self.drain.open_sessions();
-        let window = Duration::from_secs(self.config.limits.drain_seconds);
         if open > 0 {
-            tracing::info!(sessions = open, seconds = window.as_secs(), "draining");
+            let seconds = self.config.limits.drain_seconds;
+            tracing::info!(sessions = open, seconds, "draining");
         }
-        if !self.drain.wait(window + AFTER_WINDOW).await {
+        if !self.drain.wait(self.patience()).await {
             let left = self.drain.open_sessions();
             tracing::warn!(sessions = left, "sessions did not end in time and are cut off");
         }
-        tracing::info!("stopped");
     }
 
     /// `None`: told to stop meanwhile.

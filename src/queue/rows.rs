@@ -4,6 +4,8 @@ use crate::worker::Rows;
 use crate::{Away, Claim, Due, ORPHAN_AGE, Record, Reports, Ruling, Sighting, Standing};
 use async_trait::async_trait;
 use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use store::queue::{
     self as sql, Claimed, Note, RecordRow, Recorded, Written, queue_claim, queue_look,
     queue_reconcile, queue_record, queue_release, queue_sweep, queue_take_over,
@@ -21,13 +23,25 @@ pub struct StoreRows {
     me: Incarnation,
     version: String,
     roles: String,
+    unrenewed: Arc<AtomicBool>,
 }
 
 impl StoreRows {
     /// `version` and `roles` stand in the node's lease.
     #[must_use]
     pub fn new(store: Store, me: Incarnation, version: &str, roles: &str) -> Self {
-        Self { store, me, version: version.to_owned(), roles: roles.to_owned() }
+        let (version, roles) = (version.to_owned(), roles.to_owned());
+        Self { store, me, version, roles, unrenewed: Arc::default() }
+    }
+
+    /// Says once that renewals fail, and once that they are back.
+    fn complain(&self, renewed: &Result<(), StoreError>) {
+        let failed = renewed.is_err();
+        match (self.unrenewed.swap(failed, Ordering::Relaxed), renewed) {
+            (false, Err(error)) => tracing::warn!(%error, "the node's lease cannot be renewed"),
+            (true, Ok(())) => tracing::info!("the node's lease is renewed"),
+            _ => {}
+        }
     }
 }
 
@@ -54,7 +68,9 @@ impl Rows for StoreRows {
     async fn renew(&self) -> Result<(), Away> {
         let schema = store::migrate::newest();
         let renewed = node_lease_renew(&self.store, self.me, &self.version, schema, &self.roles);
-        renewed.await.map_err(away("renew"))
+        let renewed = renewed.await;
+        self.complain(&renewed);
+        renewed.map_err(away("renew"))
     }
 
     async fn look(&self) -> Result<Vec<Sighting>, Away> {

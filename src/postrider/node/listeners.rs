@@ -10,6 +10,7 @@ use imapd::Imapd;
 use ingest::Ingest;
 use mail::{Hub, Mail};
 use net::{Caps, CertificateFiles, Drain, Listener, ListenerConfig, MemoryBudget, NetError, Tls};
+use queue::Doorbell;
 use smtpd::{Role, Smtpd};
 use std::net::SocketAddr;
 use webd::{Metrics, Webd};
@@ -29,11 +30,6 @@ impl Bound {
     /// Names of the listeners.
     pub fn names(&self) -> Vec<String> {
         self.listeners.iter().map(|(name, _)| (*name).to_owned()).collect()
-    }
-
-    /// The same with commas, for the lease.
-    pub fn roles(&self) -> String {
-        self.names().join(",")
     }
 
     /// `name address` of each socket.
@@ -118,6 +114,7 @@ impl Node {
         bound: Bound,
         http: Option<Addresses>,
         tls: Option<Tls>,
+        doorbell: Doorbell,
     ) -> Ready {
         let config = &self.config;
         let (store, blob) = (self.store.clone(), self.blobs.guarded.clone());
@@ -131,6 +128,7 @@ impl Node {
             budget.clone(),
             config.ingest.clone(),
         );
+        ingest.on_queued(move |destinations| doorbell.ring(destinations));
         jobs.spawn(mail::purge_jobs(store.clone(), self.incarnation));
         jobs.spawn(ingest::local_queue::run(ingest.clone(), std::future::pending()));
         let mail = Mail::new(store, blob, hub, budget);

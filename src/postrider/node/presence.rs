@@ -14,11 +14,11 @@ pub struct Presence {
 }
 
 impl Presence {
-    pub(super) fn new(node: &Node, bound: &Bound) -> Self {
+    pub(super) fn new(node: &Node, roles: Vec<String>, bound: &Bound) -> Self {
         let info = NodeInfo {
             incarnation: node.incarnation.to_string(),
             version: VERSION.into(),
-            roles: bound.names(),
+            roles,
             started_at: chrono::Utc::now().timestamp(),
             listeners: bound.places(),
         };

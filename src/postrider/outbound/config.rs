@@ -1,0 +1,101 @@
+//! `[queue]`.
+
+use crate::config::ConfigError;
+use queue::{EngineConfig, RetryPolicy, Schedule};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How this node takes part in sending queued mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueConfig {
+    /// Whether this node sends queued mail. One that does not still queues it, for the others.
+    pub outbound: bool,
+    /// Destinations worked on at once by this node, each over one connection.
+    pub connections: usize,
+    /// Messages claimed at once for a destination; bounds what a killed node leaves behind.
+    pub batch: usize,
+    /// Most connections of all nodes to one destination.
+    pub destination_connections: u32,
+    /// Most connections of all nodes to one site (a set of MX hosts), unless an operator set another limit.
+    pub site_connections: u32,
+    /// Wait after the first failed attempt, in seconds; it doubles from there on.
+    pub retry_first_seconds: u64,
+    /// Longest wait between two attempts.
+    pub retry_longest_seconds: u64,
+    /// After so long a message that could not be delivered goes back to its sender.
+    pub expire_seconds: u64,
+    /// How often due mail that nobody rang for is looked for, by all nodes together.
+    pub sweep_seconds: u64,
+    /// How long messages on their way may take to end when the node goes down.
+    pub grace_seconds: u64,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        let (engine, retry) = (EngineConfig::default(), RetryPolicy::default());
+        Self {
+            outbound: true,
+            connections: 100,
+            batch: engine.batch,
+            destination_connections: engine.tokens,
+            site_connections: 20,
+            retry_first_seconds: retry.schedule.first.as_secs(),
+            retry_longest_seconds: retry.schedule.longest.as_secs(),
+            expire_seconds: retry.expire.as_secs(),
+            sweep_seconds: engine.sweep_every.as_secs(),
+            grace_seconds: 5,
+        }
+    }
+}
+
+impl QueueConfig {
+    /// What can be found wrong by looking.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |text: &str| Err(ConfigError(text.into()));
+        match self {
+            Self { connections: 0, .. } => wrong("queue.connections: at least 1"),
+            Self { batch: 0 | 1_001.., .. } => wrong("queue.batch: 1 to 1000"),
+            Self { destination_connections: 0, .. } => {
+                wrong("queue.destination_connections: at least 1")
+            }
+            Self { site_connections: 0, .. } => wrong("queue.site_connections: at least 1"),
+            Self { retry_first_seconds: 0, .. } => wrong("queue.retry_first_seconds: at least 1"),
+            Self { sweep_seconds: 0, .. } => wrong("queue.sweep_seconds: at least 1"),
+            Self { grace_seconds: 601.., .. } => wrong("queue.grace_seconds: at most 600"),
+            Self { retry_first_seconds: first, retry_longest_seconds: longest, .. }
+                if longest < first =>
+            {
+                wrong("queue.retry_longest_seconds: not less than queue.retry_first_seconds")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// As the engine wants it.
+    pub fn engine(&self) -> EngineConfig {
+        EngineConfig {
+            slots: self.connections,
+            batch: self.batch,
+            tokens: self.destination_connections,
+            sweep_every: Duration::from_secs(self.sweep_seconds),
+            retry: self.retry(),
+            ..EngineConfig::default()
+        }
+    }
+
+    /// When to try again.
+    pub fn retry(&self) -> RetryPolicy {
+        let schedule = Schedule {
+            first: Duration::from_secs(self.retry_first_seconds),
+            longest: Duration::from_secs(self.retry_longest_seconds),
+        };
+        let expire = Duration::from_secs(self.expire_seconds);
+        RetryPolicy { schedule, expire, ..RetryPolicy::default() }
+    }
+
+    /// How long what is under way may take to end.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds)
+    }
+}
