@@ -33,7 +33,11 @@ impl ImapClient {
         Self::greeted(Stream::connect_tls(address).await?).await
     }
 
-    async fn greeted(stream: Stream) -> Result<Self> {
+    /// On a connection that stands already: reads the greeting.
+    ///
+    /// # Errors
+    /// When the server does not greet with OK.
+    pub async fn greeted(stream: Stream) -> Result<Self> {
         let mut client = Self { stream, tag: 0 };
         let greeting = client.response().await?;
         ensure!(greeting.starts_with(b"* OK"), "greeted with {}", show(&greeting));

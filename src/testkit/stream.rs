@@ -84,6 +84,14 @@ impl Stream {
         Ok(())
     }
 
+    /// What the server showed (DER), within TLS.
+    #[must_use]
+    pub fn peer_certificate(&self) -> Option<Vec<u8>> {
+        let Socket::Tls(stream) = &self.socket else { return None };
+        let chain = stream.get_ref().1.peer_certificates()?;
+        chain.first().map(|certificate| certificate.to_vec())
+    }
+
     /// How long to wait for anything from now on.
     pub fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
