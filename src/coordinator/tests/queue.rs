@@ -489,3 +489,42 @@ async fn redis_may_restart_and_stand_still() {
     assert_eq!(pair.done(&token).await, Given::Gone);
     wakes(&pair).await;
 }
+
+/// As after a failover to a replica that lacked the last writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_may_come_back_with_the_past() {
+    let mut server = Server::start();
+    let (a, b) = nodes(&server).await;
+    let pair = Pair::new(&a, &b);
+    ring(&pair.b, "given", Bell::Now).await;
+    let given = pair.take_one(SOON).await;
+    ring(&pair.b, "waits", Bell::Now).await;
+    let limits = a.limits().unwrap();
+    let permit = acquire(&limits, &[limit("l", 1)]).await.unwrap();
+    server.cli(&["SAVE"]);
+    // All of this will not have been.
+    let waits = pair.take_one(SOON).await;
+    assert_eq!(pair.done(&given).await, Given::Gone);
+    ring(&pair.b, "lost", Bell::Now).await;
+    limits.release(&permit).await.unwrap();
+    server.down();
+    server.up();
+    reachable(&a).await;
+    reachable(&b).await;
+
+    assert_eq!(pair.done(&waits).await, Given::Lost, "nobody has it");
+    assert!(acquire(&limits, &[limit("l", 1)]).await.is_none(), "until it runs out");
+    ring(&pair.b, "lost", Bell::Now).await;
+    let mut wanted = BTreeSet::from([site("given"), site("waits"), site("lost")]);
+    let begun = Instant::now();
+    while !wanted.is_empty() {
+        for token in pair.b.take(pair.you, 9).await.unwrap() {
+            assert!(wanted.remove(&token.destination), "{} twice", token.destination);
+            let done = Give::Done { generation: token.generation };
+            assert_eq!(pair.b.give(pair.you, &token, done).await.unwrap(), Given::Gone);
+        }
+        assert!(begun.elapsed() < TOKEN_IDLE * 2, "{wanted:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(acquire(&limits, &[limit("l", 1)]).await.is_some());
+}
