@@ -610,3 +610,16 @@ BEGIN
         PERFORM queue_message_done_v1(v_messages);
     END CASE;
 END $$;
+
+-- Removes at most p_limit events of messages from before p_before that are done. Gives their number.
+CREATE FUNCTION queue_events_prune_v1(p_before uuid, p_age float8, p_limit bigint) RETURNS bigint
+LANGUAGE sql SET enable_seqscan = off AS $$
+    WITH gone AS (
+        DELETE FROM queue_event WHERE ctid = ANY (ARRAY(
+            SELECT e.ctid FROM queue_event e
+             WHERE e.queue_id < p_before AND e.at < now() - make_interval(secs => p_age)
+               AND NOT EXISTS (SELECT FROM queue_message m WHERE m.id = e.queue_id)
+             ORDER BY e.queue_id, e.id LIMIT p_limit))
+        RETURNING 1)
+    SELECT count(*) FROM gone
+$$;

@@ -655,6 +655,19 @@ BEGIN
       FROM owned o JOIN queue_message m ON m.id = o.queue_id JOIN blob b ON b.id = m.blob_id
      ORDER BY o.nth, o.ord;
 END $$;
+CREATE FUNCTION public.queue_events_prune_v1(p_before uuid, p_age double precision, p_limit bigint) RETURNS bigint
+    LANGUAGE sql
+    SET enable_seqscan TO 'off'
+    AS $$
+    WITH gone AS (
+        DELETE FROM queue_event WHERE ctid = ANY (ARRAY(
+            SELECT e.ctid FROM queue_event e
+             WHERE e.queue_id < p_before AND e.at < now() - make_interval(secs => p_age)
+               AND NOT EXISTS (SELECT FROM queue_message m WHERE m.id = e.queue_id)
+             ORDER BY e.queue_id, e.id LIMIT p_limit))
+        RETURNING 1)
+    SELECT count(*) FROM gone
+$$;
 CREATE FUNCTION public.queue_free_state_v1(p_due timestamp with time zone) RETURNS smallint
     LANGUAGE sql STABLE
     AS $$

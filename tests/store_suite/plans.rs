@@ -5,16 +5,18 @@
 //! statements nested in functions too.
 
 use crate::bench::{Bench, Way, on, placed, to_inbox};
+use crate::store_suite::queue::outgoing;
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use store::account::{
     CopyMessages, Delivery, DeliverySet, Expunge, FlagOp, MailboxPurge, Outcome, StoreFlags,
     commit, deliver,
 };
 use testkit::{Postgres, PostgresOptions};
-use types::{Flags, MessageId, ModSeq, Uid};
+use types::{Destination, Flags, MessageId, ModSeq, Uid};
 
 /// Tables that grow with the mail. A sequential scan over one of them is a fault.
 const LARGE: &[&str] = &[
@@ -28,6 +30,7 @@ const LARGE: &[&str] = &[
     "blob",
     "queue_message",
     "queue_recipient",
+    "queue_event",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +76,9 @@ async fn no_hot_statement_reads_a_table_from_end_to_end() -> Result<()> {
             deliver(&bench.store, set).await?;
         }
         let client = bench.database.client().await?;
-        client.batch_execute("UPDATE queue_recipient SET due = now() + interval '1 hour'").await?;
+        let later = "UPDATE queue_recipient SET due = now() + interval '1 hour' WHERE state = 9";
+        client.batch_execute(later).await?;
+        fill_queue(bench).await?;
         let mark = postgres.log().len();
         // Never analysed, plans of a connection that has just come.
         let store = bench.another_store()?;
@@ -160,6 +165,72 @@ async fn all_hot_statements(
     deliver(store, set).await?;
     commit(store, &MailboxPurge { account, mailbox: inbox }).await?;
     bench.deliver(account).await?;
+    hot_statements_of_the_queue(bench, store).await
+}
+
+/// Rows that wait for tomorrow at every destination, ten thousand due ones of a dead one, and a log.
+async fn fill_queue(bench: &Bench) -> Result<()> {
+    let client = bench.database.client().await?;
+    let (dead, live) = (Destination::new("dead.test"), Destination::new("live.test"));
+    deliver(&bench.store, outgoing(bench, &[], &["first@live.test"])).await?;
+    let rows = "INSERT INTO queue_recipient (queue_id, tenant_id, recipient, due, state, destination, destination_key,
+                                             expires_at)
+                SELECT m.id, 1, 'u' || n || '@x', now() + $2::float8 * interval '1 hour',
+                       CASE WHEN $2 > 0 THEN 0 ELSE 1 END, COALESCE($3::text, 'd' || n || '.test'), COALESCE($4::bigint, n),
+                       now() + interval '5 days'
+                  FROM (SELECT id FROM queue_message ORDER BY id DESC LIMIT 1) m, generate_series(1, $1::int) n";
+    let none = (None::<&str>, None::<i64>);
+    for (count, hours, (domain, key)) in [
+        (10_000, 24.0, none),
+        (10_000, 24.0, (Some(live.domain()), Some(live.key()))),
+        (10_000, -1.0, (Some(dead.domain()), Some(dead.key()))),
+        (3, -1.0, (Some(live.domain()), Some(live.key()))),
+    ] {
+        client.execute(rows, &[&count, &hours, &domain, &key]).await?;
+    }
+    let events = "INSERT INTO queue_event (queue_id, kind, at)
+                  SELECT gen_random_uuid(), 1, now() FROM generate_series(1, 10000)";
+    client.execute(events, &[]).await?;
+    Ok(())
+}
+
+async fn hot_statements_of_the_queue(bench: &Bench, store: &store::Store) -> Result<()> {
+    use store::queue::*;
+    let node = crate::store_suite::queue::node(store).await?;
+    let live = Destination::new("live.test");
+    deliver(store, outgoing(bench, &[], &["x@live.test", "y@live.test", "z@live.test"])).await?;
+    let (due, _) = queue_sweep(store, None, 100).await?;
+    ensure!(due.iter().any(|one| one.destination == live), "{due:?}");
+    let (claimed, _) = queue_claim(store, node, &live, 3, 0).await?;
+    ensure!(claimed.len() == 3);
+    queue_look(store).await?;
+    let again = Written::Again { wait: Duration::ZERO, used: true };
+    let delivered = Written::Delivered { report: false };
+    let failed = Written::Failed { report: true, expired: false };
+    let note = Note {
+        queue: claimed[0].queue,
+        recipient: "x".into(),
+        text: String::new(),
+        detail: serde_json::json!({}),
+    };
+    let row = |(claimed, written): (&Claimed, Written)| {
+        let (id, attempt, note) = (claimed.id, claimed.attempt, Some(note.clone()));
+        RecordRow { id, attempt, written, note }
+    };
+    let rows: Vec<_> = claimed.iter().zip([again, delivered, failed]).map(row).collect();
+    queue_record(store, node, &rows).await?;
+    report_due(store, Duration::ZERO, 10).await?;
+    report_delayed(store, 10).await?;
+    report_waive(store, node, &[claimed[2].id], &[], "a test").await?;
+    queue_claim(store, node, &live, 1, 0).await?;
+    queue_reconcile(store, node, &[], Duration::ZERO).await?;
+    queue_claim(store, node, &live, 1, 0).await?;
+    store::lease::node_lease_delete(store, node).await?;
+    let seen: Vec<_> = queue_look(store).await?.into_iter().filter(|one| one.expired).collect();
+    queue_take_over(store, node, &seen).await?;
+    queue_release(store, node).await?;
+    queue_events_prune(store, Duration::from_secs(86_400), 100).await?;
+    settings_load(store, None).await?;
     Ok(())
 }
 

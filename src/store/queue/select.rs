@@ -434,10 +434,7 @@ pub async fn queue_events_prune(
     limit: u32,
 ) -> Result<bool, StoreError> {
     static PRUNE: Sql = Sql::new(
-        "DELETE FROM queue_event WHERE ctid = ANY (ARRAY( \
-             SELECT e.ctid FROM queue_event e WHERE e.queue_id < $1 AND e.at < now() - make_interval(secs => $2) \
-                AND NOT EXISTS (SELECT FROM queue_message m WHERE m.id = e.queue_id) \
-              ORDER BY e.queue_id, e.id LIMIT $3)) RETURNING 1",
+        "SELECT queue_events_prune_v1($1, $2, $3)",
         &[Type::UUID, Type::FLOAT8, Type::INT8],
     );
     // Ids are in the order of time (UUIDv7), so old messages are at one end of the index.
@@ -446,7 +443,8 @@ pub async fn queue_events_prune(
     let before = uuid::Uuid::from_u128(millis << 80);
     let session = store.session().await?;
     let params: crate::pool::Params<'_> = &[&before, &keep.as_secs_f64(), &i64::from(limit)];
-    Ok(session.write(&PRUNE, params).await?.len() >= limit as usize)
+    let rows = session.write(&PRUNE, params).await?;
+    Ok(rows.first().is_some_and(|row| row.get::<_, i64>(0) >= i64::from(limit)))
 }
 
 /// How full the queue is.
