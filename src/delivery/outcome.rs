@@ -93,6 +93,8 @@ pub struct Outcome {
     pub tls: Option<crate::TlsSeen>,
     /// Whether that host took the DSN parameters over; if not, a "relayed" report may be due (RFC 3461 §5.2.2).
     pub dsn: bool,
+    /// Hosts that did not do before, in order; bounded as in [`crate::Report::tries`].
+    pub tries: Vec<crate::Try>,
 }
 
 impl Meaning {
@@ -133,7 +135,8 @@ impl Meaning {
 impl From<Meaning> for Outcome {
     fn from(meaning: Meaning) -> Self {
         let Meaning { fate, status, text, quoted, .. } = meaning;
-        Self { fate, status, text, quoted, host: None, address: None, tls: None, dsn: false }
+        let (host, address, tls, tries) = (None, None, None, Vec::new());
+        Self { fate, status, text, quoted, host, address, tls, dsn: false, tries }
     }
 }
 

@@ -36,6 +36,9 @@ pub enum AppendError {
     /// The mailbox went away. Did not happen.
     #[error("no such mailbox")]
     NoMailbox,
+    /// The message to be replaced is gone. Did not happen.
+    #[error("no such message")]
+    NoMessage,
     /// The account is full. Did not happen.
     #[error("the account is over its quota")]
     OverQuota,

@@ -15,12 +15,16 @@ mod error;
 mod incoming;
 pub mod local_queue;
 mod outage;
+mod reports;
+mod several;
 
 pub use append::{Append, AppendError};
 pub use config::IngestConfig;
 pub use deliver::{Delivered, Envelope, Recipient, Remote};
 pub use error::IngestError;
 pub use incoming::Incoming;
+pub use reports::Reporter;
+pub use several::Prepared;
 pub use store::account::Placed;
 
 use blob::SharedBlobStore;

@@ -22,7 +22,7 @@ use crate::outbound::{self, Sending};
 use crate::ready::Ready;
 use crate::signals::Stop;
 use coordinator::SharedCoordinator;
-use jobs::Jobs;
+pub use jobs::Jobs;
 use lease::Lease;
 use net::{Drain, Tls};
 use presence::Presence;
@@ -158,7 +158,7 @@ impl Node {
             limits: self.coordinator.limits(),
             doorbell: doorbell.clone(),
         };
-        outbound::start(&self.config, parts).map(Some)
+        outbound::start(&self.config, jobs, parts).map(Some)
     }
 
     /// How long everything under way may take once the node goes down.

@@ -86,6 +86,18 @@ impl Gate {
         self.inner.acquire(&limit).await.unwrap_or(Entry::NotNow(FULL))
     }
 
+    /// One of a limit that is no site's; `None`: all are taken. Does not wait for long.
+    pub async fn hold(&self, limit: &Limit) -> Option<Pass> {
+        if let Some(Entry::Open(pass)) = self.inner.acquire(limit).await {
+            return Some(pass);
+        }
+        self.inner.freed(&limit.key).await;
+        match self.inner.acquire(limit).await {
+            Some(Entry::Open(pass)) => Some(pass),
+            _ => None,
+        }
+    }
+
     /// How long a site is left alone, for whoever has a pass already.
     pub async fn closed(&self, site: &str) -> Option<Duration> {
         let told = self.inner.told(site).await;

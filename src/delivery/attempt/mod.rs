@@ -242,6 +242,7 @@ impl<'a> Attempt<'a> {
             address: connection.map(|c| c.peer.address).or_else(|| self.hosts.last_address()),
             tls: connection.and_then(|c| c.tls.clone()),
             dsn: connection.is_some_and(|c| c.client.server().dsn),
+            tries: self.tries.clone(),
         };
         self.signal = self.signal.max(meaning.signal);
         metrics::counter!("postrider_delivery_recipients_total", "fate" => fate_name(meaning.fate))

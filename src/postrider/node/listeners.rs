@@ -7,7 +7,7 @@ use crate::exit::{Failure, Outcome};
 use crate::ready::Ready;
 use directory::Directory;
 use imapd::Imapd;
-use ingest::Ingest;
+use ingest::{Ingest, Reporter};
 use mail::{Hub, Mail};
 use net::{Caps, CertificateFiles, Drain, Listener, ListenerConfig, MemoryBudget, NetError, Tls};
 use queue::Doorbell;
@@ -129,6 +129,9 @@ impl Node {
             config.ingest.clone(),
         );
         ingest.on_queued(move |destinations| doorbell.ring(destinations));
+        let reporter =
+            Reporter::new(ingest.clone(), directory.clone(), self.incarnation, &config.hostname);
+        jobs.spawn(reporter.run());
         jobs.spawn(mail::purge_jobs(store.clone(), self.incarnation));
         jobs.spawn(ingest::local_queue::run(ingest.clone(), std::future::pending()));
         let mail = Mail::new(store, blob, hub, budget);

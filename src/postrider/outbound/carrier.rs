@@ -10,10 +10,10 @@ use super::tell::{self, Watcher};
 use super::way::{Way, class};
 use async_trait::async_trait;
 use blob::SharedBlobStore;
-use coordinator::limits::Allowed;
+use coordinator::limits::{Allowed, Rate};
 use delivery::outcome::Meaning;
 use delivery::{Courier, Delivery, Mailing, Outcome, Plan, Signal as Said};
-use queue::gate::{Entry, Gate};
+use queue::gate::{Entry, Gate, Pass};
 use queue::worker::{Carrier, Desk};
 use queue::{Claim, Fate, Prepared, RetryPolicy, RunId, Signal};
 use std::collections::{HashMap, VecDeque};
@@ -24,6 +24,19 @@ use types::Destination;
 
 /// Longest wait of a run, connection in hand, for its rate to allow another message.
 const RATE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// So long everything waits while nobody knows the routes.
+const NO_ROUTES: Duration = Duration::from_secs(1);
+/// So long a message waits whose sender or tenant has as many under way as it may.
+const SENDER_FULL: Duration = Duration::from_secs(2);
+
+/// Why a message has to wait.
+enum Refused {
+    /// And with it all that goes there.
+    Site(Duration),
+    /// Only what is of the same sender or tenant.
+    Sender(Duration),
+}
 
 /// The carrier of a node.
 pub struct Outbound {
@@ -127,11 +140,18 @@ impl Outbound {
             if self.is_one_too_many(station).await {
                 return;
             }
-            if let Err(wait) = self.allowed(&station.plan, parcel).await {
-                return hand_back(rest, desk, Some(wait));
-            }
+            let leave = match self.leave(&station.plan, parcel).await {
+                Ok(leave) => leave,
+                Err(Refused::Site(wait)) => return hand_back(rest, desk, Some(wait)),
+                Err(Refused::Sender(wait)) => {
+                    let mut parcel = rest.drain(..1).collect();
+                    hand_back(&mut parcel, desk, Some(wait));
+                    continue;
+                }
+            };
             let Some(parcel) = rest.pop_front() else { return };
             let signal = self.carry_first(station, &parcel, rest, desk).await;
+            drop(leave);
             if let (Ok(plan), Some(signal)) = (&station.plan, signal) {
                 let site = plan.site().as_str();
                 self.gate.tell(site, signal).await;
@@ -173,19 +193,37 @@ impl Outbound {
         too_many
     }
 
-    /// Waits a little for the rates that hold for a parcel.
-    async fn allowed(&self, plan: &Result<Plan, Meaning>, parcel: &Parcel) -> Result<(), Duration> {
-        let Ok(plan) = plan else { return Ok(()) };
-        for rate in self.settings.rates(plan, parcel.message()) {
-            loop {
-                match self.gate.allow(&rate, 1).await {
-                    Allowed::Now(_) => break,
-                    Allowed::In(wait) if wait > RATE_PATIENCE => return Err(wait),
-                    Allowed::In(wait) => tokio::time::sleep(wait).await,
-                }
+    /// Leave to send one message: by the site's rate, and by the limits of whose it is.
+    async fn leave(
+        &self,
+        plan: &Result<Plan, Meaning>,
+        parcel: &Parcel,
+    ) -> Result<Vec<Pass>, Refused> {
+        let Ok(plan) = plan else { return Ok(Vec::new()) };
+        let mut passes = Vec::new();
+        for limits in self.settings.senders(parcel.message()) {
+            if let Some(limit) = &limits.at_once {
+                passes.push(self.gate.hold(limit).await.ok_or(Refused::Sender(SENDER_FULL))?);
+            }
+            if let Some(rate) = &limits.rate {
+                self.in_rate(rate).await.map_err(Refused::Sender)?;
             }
         }
-        Ok(())
+        if let Some(rate) = self.settings.site(plan).rate {
+            self.in_rate(&rate).await.map_err(Refused::Site)?;
+        }
+        Ok(passes)
+    }
+
+    /// Waits a little for a rate.
+    async fn in_rate(&self, rate: &Rate) -> Result<(), Duration> {
+        loop {
+            match self.gate.allow(rate, 1).await {
+                Allowed::Now(_) => return Ok(()),
+                Allowed::In(wait) if wait > RATE_PATIENCE => return Err(wait),
+                Allowed::In(wait) => tokio::time::sleep(wait).await,
+            }
+        }
     }
 
     /// One attempt; what it says of the site, if it went there.
@@ -236,7 +274,9 @@ fn hand_back(rest: &mut VecDeque<Parcel>, desk: &Desk<Claimed, Note>, wait: Opti
 #[async_trait]
 impl Carrier<Claimed, Note> for Outbound {
     async fn prepare(&self, run: RunId, destination: &Destination) -> Prepared {
-        let way = self.settings.way(destination.domain());
+        let Some(way) = self.settings.way(destination.domain()) else {
+            return Prepared::NotNow(NO_ROUTES);
+        };
         let before = self.stations().remove(&run).and_then(|station| station.courier);
         let plan = self.delivery.plan(destination.domain(), &way.route).await;
         let courier = match &plan {

@@ -23,8 +23,6 @@ pub struct QueueConfig {
     pub retry_first_seconds: u64,
     /// Longest wait between two attempts.
     pub retry_longest_seconds: u64,
-    /// After so long a message that could not be delivered goes back to its sender.
-    pub expire_seconds: u64,
     /// How often due mail that nobody rang for is looked for, by all nodes together.
     pub sweep_seconds: u64,
     /// How long messages on their way may take to end when the node goes down.
@@ -42,7 +40,6 @@ impl Default for QueueConfig {
             site_connections: 20,
             retry_first_seconds: retry.schedule.first.as_secs(),
             retry_longest_seconds: retry.schedule.longest.as_secs(),
-            expire_seconds: retry.expire.as_secs(),
             sweep_seconds: engine.sweep_every.as_secs(),
             grace_seconds: 5,
         }
@@ -90,8 +87,8 @@ impl QueueConfig {
             first: Duration::from_secs(self.retry_first_seconds),
             longest: Duration::from_secs(self.retry_longest_seconds),
         };
-        let expire = Duration::from_secs(self.expire_seconds);
-        RetryPolicy { schedule, expire, ..RetryPolicy::default() }
+        // Each message has its own end, given when it was accepted (`[ingest] expire_hours`).
+        RetryPolicy { schedule, expire: Duration::MAX, ..RetryPolicy::default() }
     }
 
     /// How long what is under way may take to end.

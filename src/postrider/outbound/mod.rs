@@ -19,6 +19,7 @@ pub use config::QueueConfig;
 
 use crate::config::Config;
 use crate::exit::{Failure, Outcome};
+use crate::node::Jobs;
 use blob::SharedBlobStore;
 use carrier::Outbound;
 use coordinator::limits::SharedLimits;
@@ -62,12 +63,13 @@ pub struct Sending {
 ///
 /// # Errors
 /// A setting of `[delivery]` or `[resolve]` is unusable.
-pub fn start(config: &Config, parts: Parts) -> Outcome<Sending> {
+pub fn start(config: &Config, jobs: &mut Jobs, parts: Parts) -> Outcome<Sending> {
     let resolver = resolve::Hickory::new(&config.resolve).map_err(Failure::usage)?;
     let delivery = Delivery::new(config.delivery(), Arc::new(resolver)).map_err(Failure::usage)?;
     let seen = Arc::<RwLock<Seen>>::default();
     let gate = Gate::new(parts.me, parts.limits, Arc::clone(&seen));
-    let settings = Arc::new(Settings::new(config.queue.site_connections));
+    let settings = Arc::new(Settings::new(config.queue.site_connections, config.queue.retry()));
+    jobs.spawn(Arc::clone(&settings).keep(parts.store.clone()));
     let carrier = Arc::new(Outbound::new(delivery, parts.blob, gate, settings));
     let rows = StoreRows::new(parts.store, parts.me, crate::node::VERSION, &parts.roles);
     let worker = Worker::start(

@@ -116,6 +116,13 @@ fn note(row: &Claimed, outcome: &Outcome, ms: u64) -> Note {
     if let Some(tls) = &outcome.tls {
         set("tls", json!({"version": tls.version, "cipher": tls.cipher, "verified": tls.verified}));
     }
+    if !outcome.tries.is_empty() {
+        let one = |one: &delivery::Try| {
+            let address = one.address.map(|address| address.to_string());
+            json!({"host": one.host, "address": address, "text": one.text})
+        };
+        set("tries", outcome.tries.iter().map(one).collect());
+    }
     let text = outcome.text.clone();
     let (queue, recipient) = (row.queue, row.recipient.clone());
     Note { queue, recipient, text, detail: Value::Object(detail) }

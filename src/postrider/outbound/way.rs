@@ -1,12 +1,12 @@
 //! How mail for a domain leaves: the operator's route and limits, or the defaults.
 
-use coordinator::limits::Rate;
+use coordinator::limits::{Limit, Rate};
 use delivery::Route;
 use queue::RetryPolicy;
 use std::sync::Arc;
 
 /// How mail for one domain leaves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Way {
     /// Next hop, protocol, TLS, credentials.
     pub route: Arc<Route>,
@@ -19,6 +19,15 @@ pub struct Way {
 pub struct SiteLimits {
     /// Connections at once.
     pub connections: u32,
+    /// Messages.
+    pub rate: Option<Rate>,
+}
+
+/// Limits of whose mail it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SenderLimits {
+    /// Messages at once.
+    pub at_once: Option<Limit>,
     /// Messages.
     pub rate: Option<Rate>,
 }
