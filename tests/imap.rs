@@ -5,6 +5,7 @@
 
 mod compress;
 mod model;
+mod quota;
 mod sessions;
 
 use anyhow::{Context, Result, ensure};

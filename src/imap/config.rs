@@ -80,6 +80,8 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::Quota,
     Capability::QuotaResStorage,
     Capability::QuotaResMessage,
+    Capability::MultiAppend,
+    Capability::Replace,
 ]);
 
 impl Config {

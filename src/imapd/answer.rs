@@ -51,8 +51,7 @@ impl Answer {
         Self { status: Status::Bad, code: Detail::None, text: Some(text.into()) }
     }
 
-    pub(crate) fn appended(uidvalidity: u32, uid: u32) -> Self {
-        let uids = std::iter::once(uid).collect();
+    pub(crate) fn appended(uidvalidity: u32, uids: NumberSet) -> Self {
         Self { status: Status::Ok, code: Detail::AppendUid(uidvalidity, uids), text: None }
     }
 
@@ -108,6 +107,12 @@ impl Answer {
                 self.with_code(|code| machine.finish(self.status, code, &text));
             }
         }
+    }
+
+    /// Says the code and the text untagged.
+    pub(crate) fn tell(&self, machine: &mut Session, status: Status) {
+        let text = self.text.clone().unwrap_or_else(|| "Done".into());
+        self.with_code(|code| machine.writer().status(status, code, &text));
     }
 
     /// Refuses a message before it comes.
@@ -197,6 +202,7 @@ impl From<AppendError> for Answer {
         match error {
             AppendError::Ingest(error) => error.into(),
             AppendError::NoMailbox => MailError::NoTarget.into(),
+            AppendError::NoMessage => Self::no(Code::ExpungeIssued, "The message is gone"),
             AppendError::OverQuota => Self::no(Code::OverQuota, "The account is full"),
         }
     }

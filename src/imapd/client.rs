@@ -219,7 +219,7 @@ impl Client {
                 self.settle().await?;
                 self.machine.finish_ok();
             }
-            Event::Append(append) => self.append_begin(append).await,
+            Event::Append(append) => self.append_begin(append).await?,
             Event::AppendContent(piece) => self.append_piece(piece).await,
             Event::AppendEnd => self.append_end().await?,
             Event::AppendVoid => self.upload = None,
@@ -228,10 +228,7 @@ impl Client {
                     selected.saved = UidSet::default();
                 }
             }
-            Event::AppendNext(_) => {
-                let text = "One message at a time";
-                self.machine.append_refuse(Some(&imap::Code::Cannot), text);
-            }
+            Event::AppendNext(append) => self.append_next(append).await,
             Event::Compress => {
                 // "the server MUST compress ... starting immediately after the CRLF that ends the tagged OK response".
                 self.wire.send(self.machine.output()).await?;

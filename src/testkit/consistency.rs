@@ -149,7 +149,7 @@ invariants! {
                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS due
               FROM change c JOIN account_state s USING (account_id)) c
           WHERE c.modseq > c.now OR c.modseq <= c.change_floor OR c.position <> c.due
-             OR (c.kind = 1) <> (c.uids IS NOT NULL) OR c.kind NOT IN (1, 2) OR c.op NOT IN (1, 2, 3)
+             OR (c.kind = 1) <> (c.uids IS NOT NULL) OR c.kind NOT IN (1, 2, 3) OR c.op NOT IN (1, 2, 3)
              OR cardinality(c.uids) <> cardinality(c.object_ids)
              OR c.uids <> ARRAY(SELECT DISTINCT u FROM unnest(c.uids) u ORDER BY u)";
     change_log_is_complete: "every modseq of an account that is still logged has a change",
@@ -166,7 +166,7 @@ invariants! {
            JOIN account a ON a.id = m.account_id AND a.state <> 2
           CROSS JOIN LATERAL (SELECT max(c.modseq) AS last FROM change c
                 WHERE c.account_id = m.account_id AND c.mailbox_id = m.id
-                  AND (c.kind = 1 OR c.op <> 2)) x
+                  AND (c.kind <> 2 OR c.op <> 2)) x
           WHERE s.change_floor < m.highest_modseq AND m.highest_modseq IS DISTINCT FROM x.last";
     partition_by_account: "every row lies in the partition that the application would name",
         "SELECT format('%s account %s', x.tableoid::regclass, x.account_id) FROM (
