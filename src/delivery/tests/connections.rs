@@ -133,37 +133,3 @@ async fn an_attempt_that_is_dropped_is_not_continued() {
     assert_eq!((fates(&report), report.connections), (vec![Delivered], 1));
     assert_eq!(sink.arrivals()[0].message_id, "2");
 }
-
-/// How much it costs: `cargo test --release -p delivery cost -- --ignored --nocapture`. Sender and sink share the
-/// figure; of both, TLS apart.
-#[tokio::test]
-#[ignore = "a measurement, not a test"]
-async fn cost_per_message() {
-    let cpu = || {
-        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-        (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) * 10
-    };
-    for (size, count) in [(4_000, 20_000), (38_000, 20_000), (400_000, 2_000)] {
-        let (world, sink) = (World::new(), sink().await);
-        world.domain("a.test", &sink);
-        let body =
-            "0123456789 0123456789 0123456789 0123456789 0123456789 012345\r\n".repeat(size / 63);
-        let mailing = with_content("1", &["x@a.test"], body.into());
-        let (begun, before) = (std::time::Instant::now(), cpu());
-        let mut couriers = tokio::task::JoinSet::new();
-        for _ in 0..8 {
-            let (mut courier, mailing) = (world.courier("a.test").await, mailing.clone());
-            couriers.spawn(async move {
-                for _ in 0..count / 8 {
-                    let report = courier.carry(&mailing, &Watcher::default()).await;
-                    assert_eq!(fates(&report), [Delivered]);
-                }
-            });
-        }
-        couriers.join_all().await;
-        let (wall, used) = (begun.elapsed(), cpu() - before);
-        let each = used as f64 / f64::from(count);
-        println!("{size} octets: {each:.3} CPU-ms, {:.0}/s", f64::from(count) / wall.as_secs_f64());
-    }
-}
