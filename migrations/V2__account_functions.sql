@@ -292,7 +292,7 @@ END $$;
 -- Annotations of a mailbox, or of the server (p_mailbox of zeros): a NULL value removes one. All or none. A mailbox's
 -- modseq rises when something changed (RFC 7162 section 3.2).
 CREATE FUNCTION metadata_set_v1(
-    p_account int, p_mailbox uuid, p_entries text[], p_values bytea[], p_most int
+    p_account int, p_mailbox uuid, p_entries text[], p_values bytea[], p_most int, p_most_in_all int
 ) RETURNS TABLE (modseq bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_modseq  bigint := account_lock_v1(p_account) + 1;
@@ -318,7 +318,10 @@ BEGIN
         RETURNING 1
     )
     SELECT EXISTS (SELECT 1 FROM gone) OR EXISTS (SELECT 1 FROM made) INTO v_changed;
-    IF (SELECT count(*) FROM annotation a WHERE a.account_id = p_account AND a.mailbox_id = p_mailbox) > p_most THEN
+    IF EXISTS (SELECT 1 FROM unnest(p_values) x WHERE x IS NOT NULL)
+       AND ((SELECT count(*) FROM annotation a
+              WHERE a.account_id = p_account AND a.mailbox_id = p_mailbox) > p_most
+            OR (SELECT count(*) FROM annotation a WHERE a.account_id = p_account) > p_most_in_all) THEN
         RAISE EXCEPTION 'too many annotations' USING ERRCODE = 'PR001';
     END IF;
     IF NOT v_changed OR v_server THEN

@@ -272,7 +272,7 @@ BEGIN
     END IF;
     RETURN QUERY SELECT * FROM unnest(v_outcome, v_mailbox, v_validity, v_uid, v_modseq, v_thread);
 END $$;
-CREATE FUNCTION public.deliver_v2(b_id uuid[], b_key text[], b_size bigint[], b_blake3 bytea[], b_structure bytea[], b_preview text[], b_received timestamp with time zone[], b_new boolean[], b_queue uuid[], b_tenant integer[], b_reverse_path text[], b_envelope jsonb[], d_blob integer[], d_account integer[], d_mailbox uuid[], d_strict boolean[], d_message uuid[], d_flags integer[], d_keywords text[], d_thread integer[], d_queued bigint[], d_defer boolean[], d_recipient text[], t_account integer[], t_default uuid[], r_thread integer[], r_hash bigint[], p_skip_busy boolean, b_offset integer[], b_delay double precision[], q_blob integer[], q_key bigint[], q_destination text[], q_tenant integer[], q_rank smallint[], q_recipient text[], q_envelope jsonb[], q_wait double precision[], q_expire double precision[], q_result jsonb[], q_of integer[], p_node uuid, s_settled_blob integer[], s_settled bigint[], s_delayed_blob integer[], s_delayed uuid[]) RETURNS TABLE(outcome smallint, mailbox_id uuid, uidvalidity integer, uid integer, modseq bigint, thread_id uuid)
+CREATE FUNCTION public.deliver_v2(b_id uuid[], b_key text[], b_size bigint[], b_blake3 bytea[], b_structure bytea[], b_preview text[], b_received timestamp with time zone[], b_new boolean[], b_queue uuid[], b_tenant integer[], b_reverse_path text[], b_envelope jsonb[], d_blob integer[], d_account integer[], d_mailbox uuid[], d_strict boolean[], d_message uuid[], d_flags integer[], d_keywords text[], d_thread integer[], d_queued bigint[], d_defer boolean[], d_recipient text[], t_account integer[], t_default uuid[], r_thread integer[], r_hash bigint[], p_skip_busy boolean, b_offset integer[], b_delay double precision[], q_blob integer[], q_key bigint[], q_destination text[], q_tenant integer[], q_rank smallint[], q_recipient text[], q_envelope jsonb[], q_wait double precision[], q_expire double precision[], q_result jsonb[], q_of integer[], p_node uuid, s_settled_blob integer[], s_settled bigint[], s_delayed_blob integer[], s_delayed uuid[], d_tells integer[]) RETURNS TABLE(outcome smallint, mailbox_id uuid, uidvalidity integer, uid integer, modseq bigint, thread_id uuid)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -285,7 +285,21 @@ DECLARE
     v_modseq   bigint[];
     v_thread   uuid[];
     v_blob     int;
+    v_index    int;
+    v_told     bigint[];
 BEGIN
+    -- Before the deliveries remove the rows, and perhaps their messages.
+    FOREACH v_index IN ARRAY d_tells LOOP
+        INSERT INTO queue_recipient (queue_id, tenant_id, recipient, envelope, due, state, destination, destination_key,
+                                     expires_at, attempts, attempt, result)
+        SELECT r.queue_id, r.tenant_id, r.recipient,
+               COALESCE(NULLIF(r.envelope, '{}'), m.envelope->'recipients'->r.recipient, '{}'), now(), 3,
+               lower(split_part(r.recipient, '@', -1)), 0, now(), 0, 0,
+               '{"action": "delivered", "status": "2.0.0"}'
+          FROM queue_recipient r JOIN queue_message m ON m.id = r.queue_id
+         WHERE r.id = d_queued[v_index] FOR UPDATE OF m
+        RETURNING id INTO v_told[v_index];
+    END LOOP;
     IF cardinality(d_blob) > 0 THEN
         SELECT array_agg(x.outcome ORDER BY x.ord), array_agg(x.mailbox ORDER BY x.ord),
                array_agg(x.validity ORDER BY x.ord), array_agg(x.uid ORDER BY x.ord),
@@ -296,6 +310,10 @@ BEGIN
                           d_flags, d_keywords, d_thread, d_queued, d_defer, d_recipient, t_account, t_default,
                           r_thread, r_hash, p_skip_busy)
                WITH ORDINALITY AS x(outcome, mailbox, validity, uid, modseq, thread, ord);
+    END IF;
+    IF v_told IS NOT NULL THEN
+        DELETE FROM queue_recipient r USING unnest(v_told) WITH ORDINALITY AS t(id, ord)
+         WHERE r.id = t.id AND v_outcome[array_lower(v_told, 1) + t.ord - 1] <> 0;
     END IF;
     IF cardinality(q_blob) > 0 THEN
         PERFORM queue_remote_v1(b_id, b_key, b_size, b_blake3, b_received, b_new, b_queue, b_tenant,
@@ -482,7 +500,7 @@ BEGIN
     END LOOP;
     RETURN QUERY SELECT v_modseq;
 END $_$;
-CREATE FUNCTION public.metadata_set_v1(p_account integer, p_mailbox uuid, p_entries text[], p_values bytea[], p_most integer) RETURNS TABLE(modseq bigint)
+CREATE FUNCTION public.metadata_set_v1(p_account integer, p_mailbox uuid, p_entries text[], p_values bytea[], p_most integer, p_most_in_all integer) RETURNS TABLE(modseq bigint)
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -509,7 +527,10 @@ BEGIN
         RETURNING 1
     )
     SELECT EXISTS (SELECT 1 FROM gone) OR EXISTS (SELECT 1 FROM made) INTO v_changed;
-    IF (SELECT count(*) FROM annotation a WHERE a.account_id = p_account AND a.mailbox_id = p_mailbox) > p_most THEN
+    IF EXISTS (SELECT 1 FROM unnest(p_values) x WHERE x IS NOT NULL)
+       AND ((SELECT count(*) FROM annotation a
+              WHERE a.account_id = p_account AND a.mailbox_id = p_mailbox) > p_most
+            OR (SELECT count(*) FROM annotation a WHERE a.account_id = p_account) > p_most_in_all) THEN
         RAISE EXCEPTION 'too many annotations' USING ERRCODE = 'PR001';
     END IF;
     IF NOT v_changed OR v_server THEN
@@ -687,6 +708,26 @@ CREATE FUNCTION public.queue_free_v1(p_owner uuid, p_known bigint[], p_age doubl
           FROM locked l WHERE r.id = l.id RETURNING r.destination)
     SELECT DISTINCT f.destination FROM freed f ORDER BY 1
 $$;
+CREATE FUNCTION public.queue_local_end_v1(p_id bigint, p_result jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_message uuid;
+BEGIN
+    SELECT m.id INTO v_message FROM queue_message m
+     WHERE m.id = (SELECT r.queue_id FROM queue_recipient r WHERE r.id = p_id AND r.state = 9) FOR UPDATE;
+    UPDATE queue_recipient r
+       SET state = 3, due = now(), account_id = NULL, mailbox_id = NULL, expires_at = now(),
+           destination = lower(split_part(r.recipient, '@', -1)), destination_key = 0,
+           envelope = COALESCE(NULLIF(r.envelope, '{}'), m.envelope->'recipients'->r.recipient, '{}'),
+           result = p_result || '{"action": "failed"}'
+      FROM queue_message m
+     WHERE r.id = p_id AND r.state = 9 AND m.id = r.queue_id
+       AND queue_wants_v1('failure', m.reverse_path, r.envelope, m.envelope, r.recipient);
+    IF NOT FOUND THEN
+        PERFORM queue_settle_v1(ARRAY[p_id]);
+    END IF;
+END $$;
 CREATE FUNCTION public.queue_message_done_v1(p_messages uuid[]) RETURNS void
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'

@@ -168,13 +168,8 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
 ];
 
 /// What ENABLE turns on (RFC 5161).
-pub(crate) const ENABLED: &[Capability] = &[
-    Capability::Imap4Rev2,
-    Capability::CondStore,
-    Capability::QResync,
-    Capability::Utf8Accept,
-    Capability::Metadata,
-];
+pub(crate) const ENABLED: &[Capability] =
+    &[Capability::Imap4Rev2, Capability::CondStore, Capability::QResync, Capability::Utf8Accept];
 
 const fn spec(
     capability: Capability,

@@ -82,6 +82,7 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::QuotaResMessage,
     Capability::MultiAppend,
     Capability::Replace,
+    Capability::Metadata,
 ]);
 
 impl Config {

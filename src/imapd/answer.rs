@@ -163,6 +163,7 @@ impl From<MailError> for Answer {
             MailError::UseTaken => Self::no(Code::UseAttr, "This special use is not to be had"),
             MailError::Cannot(why) => Self::no(Code::Cannot, why),
             MailError::Limit(why) => Self::no(Code::Limit, why),
+            MailError::TooMany => Self::no(Code::MetadataTooMany, "Too many annotations"),
             MailError::NoAccount => Self::no(Code::ContactAdmin, "The account is gone"),
             MailError::Expunged => Self::no(Code::ExpungeIssued, "The message is gone"),
             MailError::Damaged(_) => {
@@ -245,6 +246,7 @@ mod tests {
             (MailError::UseTaken, Code::UseAttr),
             (MailError::Cannot("x"), Code::Cannot),
             (MailError::Limit("x"), Code::Limit),
+            (MailError::TooMany, Code::MetadataTooMany),
             (MailError::NoAccount, Code::ContactAdmin),
             (MailError::Expunged, Code::ExpungeIssued),
             (MailError::Damaged(text()), Code::Corruption),

@@ -41,6 +41,9 @@ pub enum MailError {
     /// Over a fixed limit.
     #[error("{0}")]
     Limit(&'static str),
+    /// Over the number of annotations (RFC 5464).
+    #[error("too many annotations")]
+    TooMany,
     /// The account is gone.
     #[error("the account is gone")]
     NoAccount,
@@ -79,6 +82,7 @@ fn refused(why: &str) -> MailError {
         "mailbox has children" => MailError::HasChildren,
         "special use taken" => MailError::UseTaken,
         "too many keywords" => MailError::Limit("a message holds no more keywords"),
+        "too many annotations" => MailError::TooMany,
         "too many messages" => MailError::Limit("INBOX holds too many messages to be renamed"),
         other => MailError::Bug(other.to_owned()),
     }

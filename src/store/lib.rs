@@ -14,6 +14,7 @@ mod error;
 pub mod lease;
 pub mod mailbox;
 pub mod message;
+pub mod metadata;
 pub mod migrate;
 mod pool;
 pub mod queue;

@@ -5,6 +5,7 @@ mod fetch;
 mod info;
 mod list;
 mod mailbox;
+mod metadata;
 mod quota;
 mod resync;
 mod search;
@@ -53,9 +54,11 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         Command::Thread(thread) => search::thread(client, &thread).await,
         Command::GetQuota(root) => quota::get(client, &root).await,
         Command::GetQuotaRoot(mailbox) => quota::root(client, &mailbox).await,
-        // Not announced, so it does not come.
-        Command::GetMetadata(_) | Command::SetMetadata { .. } | Command::SetQuota { .. } => {
-            Ok(Answer::bad("Not possible here"))
+        Command::GetMetadata(wanted) => metadata::get(client, &wanted).await,
+        Command::SetMetadata { mailbox, entries } => {
+            metadata::set(client, &mailbox, &entries).await
         }
+        // Not announced, so it does not come.
+        Command::SetQuota { .. } => Ok(Answer::bad("Not possible here")),
     }
 }

@@ -49,7 +49,7 @@ static DELIVER: Sql = Sql::new(
 static DELIVER_AND_QUEUE: Sql = Sql::new(
     "SELECT outcome, mailbox_id, uidvalidity, uid, modseq, thread_id \
      FROM deliver_v2($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,\
-     $25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43,$44,$45,$46)",
+     $25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43,$44,$45,$46,$47)",
     &[
         Type::UUID_ARRAY,
         Type::TEXT_ARRAY,
@@ -97,6 +97,7 @@ static DELIVER_AND_QUEUE: Sql = Sql::new(
         Type::INT8_ARRAY,
         Type::INT4_ARRAY,
         Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
     ],
 );
 
@@ -241,7 +242,7 @@ impl Batch<'_> {
             return self.send_as(session, &DELIVER, &[]).await;
         }
         let q = outbound::Columns::of(self.sets);
-        let elsewhere: [&(dyn ToSql + Sync); 18] = [
+        let elsewhere: [&(dyn ToSql + Sync); 19] = [
             &q.offset,
             &q.delay,
             &q.blob,
@@ -260,6 +261,7 @@ impl Batch<'_> {
             &q.settled,
             &q.delayed_blob,
             &q.delayed,
+            &q.tells,
         ];
         self.send_as(session, &DELIVER_AND_QUEUE, &elsewhere).await
     }

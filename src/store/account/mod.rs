@@ -12,6 +12,7 @@ mod deliver;
 mod flags;
 mod lineup;
 mod mailboxes;
+mod metadata;
 mod outbound;
 mod outcome;
 pub mod purge;
@@ -24,6 +25,7 @@ pub use flags::{FlagOp, StoreFlags, Stored, StoredState};
 pub(crate) use lineup::Lineup;
 pub use lineup::deliver;
 pub use mailboxes::{MailboxCreate, MailboxDelete, MailboxPurge, MailboxRename};
+pub use metadata::MetadataSet;
 pub use outbound::{Outbound, RemoteRecipient, ReportOf, Settled};
 
 use crate::{Session, Store, StoreError};

@@ -60,11 +60,14 @@ pub struct Outbound {
     /// What is settled by this message. If somebody else settled it, nothing of this set happens
     /// ([`crate::StoreError::Refused`]).
     pub report: Option<ReportOf>,
+    /// Deliveries of this set out of the queue ([`super::Delivery::queued`]) whose sender is to hear that they were
+    /// made.
+    pub tells: Vec<usize>,
 }
 
 impl Outbound {
     pub(super) fn is_none(&self) -> bool {
-        self.recipients.is_empty() && self.report.is_none()
+        self.recipients.is_empty() && self.report.is_none() && self.tells.is_empty()
     }
 }
 
@@ -89,6 +92,7 @@ pub(super) struct Columns<'a> {
     pub settled: Vec<i64>,
     pub delayed_blob: Vec<i32>,
     pub delayed: Vec<Uuid>,
+    pub tells: Vec<i32>,
 }
 
 impl<'a> Columns<'a> {
@@ -104,6 +108,8 @@ impl<'a> Columns<'a> {
             if let Some(report) = &set.outbound.report {
                 all.report(blob, report);
             }
+            let tells = set.outbound.tells.iter();
+            all.tells.extend(tells.map(|index| (deliveries + index + 1) as i32));
             deliveries += set.deliveries.len();
         }
         all
