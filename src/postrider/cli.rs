@@ -28,6 +28,12 @@ enum Command {
     Account(cmd::account::Args),
     /// Further addresses of accounts
     Alias(cmd::alias::Args),
+    /// Mail that waits to be delivered
+    Queue(cmd::queue::Args),
+    /// How mail for some domains leaves
+    Route(cmd::route::Args),
+    /// How much mail may leave at once
+    Limit(cmd::limit::Args),
     /// The configuration
     Config(cmd::config::Args),
     /// The nodes of the cluster
@@ -59,6 +65,9 @@ async fn dispatch(command: Command) -> Outcome {
         Command::Domain(args) => cmd::domain::run(args).await,
         Command::Account(args) => cmd::account::run(args).await,
         Command::Alias(args) => cmd::alias::run(args).await,
+        Command::Queue(args) => cmd::queue::run(args).await,
+        Command::Route(args) => cmd::route::run(args).await,
+        Command::Limit(args) => cmd::limit::run(args).await,
         Command::Config(args) => cmd::config::run(args),
         Command::Cluster(args) => cmd::cluster::run(args).await,
         Command::Doctor(args) => cmd::doctor::run(args).await,
@@ -89,13 +98,36 @@ mod tests {
             "alias list --domain example.org --json",
             "config check --config /f",
             "cluster status --json",
+            "queue list --domain example.org --state waiting --older-than 2h --limit 5 --json",
+            "queue show Bx --data /d",
+            "queue retry 4711 4712",
+            "queue hold --sender @example.org",
+            "queue cancel --all --bounce",
+            "queue redirect 7 --to a@example.org",
+            "queue flush --domain example.org",
+            "queue pause --all --reason maintenance",
+            "queue resume --domain example.org",
+            "route add * --relay smtp.example.org:587 --tls verify --auth-user me",
+            "route add example.org --relay [::1]:24 --lmtp --retry-first 1m --retry-longest 1h --expire 2d",
+            "limit set site *.example.org --connections 2 --messages 5 --per 1h",
             "doctor",
         ];
         for line in lines {
             let words = std::iter::once("postrider").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
-        for line in ["doctor --config /f --data /d", "account add", "serve", "account passwd a b"] {
+        for line in [
+            "doctor --config /f --data /d",
+            "account add",
+            "serve",
+            "account passwd a b",
+            "queue pause",
+            "queue redirect 7",
+            "queue list --state x",
+            "route add a --relay b",
+            "limit set site a",
+            "route add a --auth-user b",
+        ] {
             let words = std::iter::once("postrider").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_err() || line == "serve", "{line}");
         }

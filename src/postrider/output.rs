@@ -3,6 +3,7 @@
 use crate::exit::{Failure, Outcome};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
+use std::time::Duration;
 
 /// Where a command's results go.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +94,18 @@ pub fn octets(count: u64) -> String {
     if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
+/// The two largest units.
+pub fn ago(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m{}s", seconds % 60),
+        (0, _, _) => format!("{hours}h{minutes}m"),
+        _ => format!("{days}d{hours}h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +114,13 @@ mod tests {
     fn tables_are_aligned() {
         let rows = [["a".into(), "böse".into()], ["long one".into(), String::new()]];
         assert_eq!(table(["X", "NAME"], &rows), "X         NAME\na         böse\nlong one\n");
+    }
+
+    #[test]
+    fn times_read_well() {
+        let text = |s| ago(Duration::from_secs(s));
+        assert_eq!((text(5), text(65), text(7_260)), ("5s".into(), "1m5s".into(), "2h1m".into()));
+        assert_eq!(text(90_000), "1d1h");
     }
 
     #[test]

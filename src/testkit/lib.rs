@@ -34,7 +34,7 @@ pub use process::{Daemon, free_port, program};
 pub use proxy::{Point, Proxy};
 pub use redis::Redis;
 pub use s3::S3;
-pub use smtp::{Reply, SmtpClient};
+pub use smtp::{Reply, SmtpClient, stuffed};
 pub use stream::{Stream, trusting_tls};
 
 use std::time::Duration;

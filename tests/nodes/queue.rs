@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use testkit::dns::Dns;
 use testkit::sink::{Sink, SinkOptions};
-use testkit::{Cluster, ClusterOptions, Node, PASSWORD, SmtpClient, until};
+use testkit::{Cluster, ClusterOptions, Node, PASSWORD, SmtpClient, postrider, until};
 
 /// The world outside: a sink, and a DNS in which every domain under `.out` takes mail there.
 struct Outside {
@@ -112,4 +112,19 @@ async fn inbox(node: &Node, account: &str) -> Result<Vec<String>> {
     }
     imap.logout().await?;
     Ok(all)
+}
+
+/// The node that owns rows.
+async fn owner(cluster: &Cluster) -> Result<String> {
+    let client = cluster.database.client().await?;
+    let row = client.query_one("SELECT owner FROM queue_recipient WHERE state = 2 LIMIT 1", &[]);
+    Ok(types::Incarnation(row.await?.get(0)).to_string())
+}
+
+/// An operator's command, as JSON.
+fn queue(cluster: &Cluster, command: &[&str]) -> Result<serde_json::Value> {
+    let file = cluster.config_file()?;
+    let mut all = command.to_vec();
+    all.extend(["--json", "--config", &file]);
+    Ok(serde_json::from_str(&postrider(&all, "")?)?)
 }

@@ -4,7 +4,7 @@ use crate::cmd::operator::Where;
 use crate::config::{Config, CoordinatorKind};
 use crate::connect;
 use crate::exit::Outcome;
-use crate::output::{note, table};
+use crate::output::{ago, note, table};
 use clap::Subcommand;
 use coordinator::{Coordinator, CoordinatorError, NodeInfo};
 use serde::Serialize;
@@ -137,28 +137,9 @@ fn text(status: &Status) -> String {
     text
 }
 
-/// The two largest units.
-fn ago(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}s"),
-        (0, 0, _) => format!("{minutes}m{}s", seconds % 60),
-        (0, _, _) => format!("{hours}h{minutes}m"),
-        _ => format!("{days}d{hours}h"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_read_well() {
-        let text = |s| ago(Duration::from_secs(s));
-        assert_eq!((text(5), text(65), text(7_260)), ("5s".into(), "1m5s".into(), "2h1m".into()));
-        assert_eq!(text(90_000), "1d1h");
-    }
 
     #[test]
     fn a_mix_of_versions_is_said() {

@@ -8,7 +8,7 @@ use crate::output::Output;
 use clap::Args;
 use directory::Directory;
 use std::path::{Path, PathBuf};
-use store::StoreError;
+use store::{Store, StoreError};
 
 /// Where the configuration lies unless somebody says otherwise.
 pub const DEFAULT_CONFIG: &str = "/etc/postrider/postrider.toml";
@@ -51,14 +51,23 @@ impl Where {
         Ok(load(&Layers::files(files))?)
     }
 
+    /// The configuration and PostgreSQL.
+    ///
+    /// # Errors
+    /// As [`Where::load`]; PostgreSQL is away; the schema is not one of ours.
+    pub async fn store(&self) -> Outcome<(Config, Store)> {
+        let config = self.load()?;
+        let store = connect::store(&config)?;
+        store::migrate::check(&store).await.map_err(|error| self.explain(error))?;
+        Ok((config, store))
+    }
+
     /// What is done to domains, accounts and aliases.
     ///
     /// # Errors
     /// As [`Where::load`]; PostgreSQL is away; the schema is not one of ours.
     pub async fn directory(&self) -> Outcome<Directory> {
-        let config = self.load()?;
-        let store = connect::store(&config)?;
-        store::migrate::check(&store).await.map_err(|error| self.explain(error))?;
+        let (config, store) = self.store().await?;
         Ok(Directory::new(store, config.directory))
     }
 

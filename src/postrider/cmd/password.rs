@@ -34,6 +34,18 @@ pub fn new(from_stdin: bool, address: &str) -> Outcome<SecretString> {
     checked(first)
 }
 
+/// One that somebody else gave: from stdin, or asked for once in a terminal.
+///
+/// # Errors
+/// None was given.
+pub fn secret(user: &str) -> Outcome<SecretString> {
+    if !std::io::stdin().is_terminal() {
+        return first_line(std::io::stdin().lock());
+    }
+    let typed = rpassword::prompt_password(format!("Password of {user}: "));
+    checked(typed.map_err(|error| Failure::failed(format!("the terminal: {error}")))?.into())
+}
+
 fn first_line(input: impl Read) -> Outcome<SecretString> {
     let mut text = String::new();
     let wrong = |error: std::io::Error| Failure::usage(format!("the password on stdin: {error}"));

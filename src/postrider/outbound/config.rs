@@ -25,6 +25,8 @@ pub struct QueueConfig {
     pub retry_longest_seconds: u64,
     /// How often due mail that nobody rang for is looked for, by all nodes together.
     pub sweep_seconds: u64,
+    /// For how many days what happened to a message can be looked up after it has left (`queue show`).
+    pub journal_days: u64,
     /// How long messages on their way may take to end when the node goes down.
     pub grace_seconds: u64,
 }
@@ -41,6 +43,7 @@ impl Default for QueueConfig {
             retry_first_seconds: retry.schedule.first.as_secs(),
             retry_longest_seconds: retry.schedule.longest.as_secs(),
             sweep_seconds: engine.sweep_every.as_secs(),
+            journal_days: 7,
             grace_seconds: 5,
         }
     }
@@ -59,6 +62,7 @@ impl QueueConfig {
             Self { site_connections: 0, .. } => wrong("queue.site_connections: at least 1"),
             Self { retry_first_seconds: 0, .. } => wrong("queue.retry_first_seconds: at least 1"),
             Self { sweep_seconds: 0, .. } => wrong("queue.sweep_seconds: at least 1"),
+            Self { journal_days: 3_651.., .. } => wrong("queue.journal_days: at most 3650"),
             Self { grace_seconds: 601.., .. } => wrong("queue.grace_seconds: at most 600"),
             Self { retry_first_seconds: first, retry_longest_seconds: longest, .. }
                 if longest < first =>
@@ -89,6 +93,11 @@ impl QueueConfig {
         };
         // Each message has its own end, given when it was accepted (`[ingest] expire_hours`).
         RetryPolicy { schedule, expire: Duration::MAX, ..RetryPolicy::default() }
+    }
+
+    /// How long journals are kept.
+    pub fn journal(&self) -> Duration {
+        Duration::from_secs(self.journal_days * 24 * 3600)
     }
 
     /// How long what is under way may take to end.

@@ -8,6 +8,7 @@
 //! ```
 
 mod carrier;
+mod chores;
 mod config;
 mod content;
 mod envelope;
@@ -27,7 +28,7 @@ use coordinator::work::SharedWork;
 use delivery::Delivery;
 use queue::gate::Gate;
 use queue::worker::{Seen, Worker};
-use queue::{Doorbell, StoreRows};
+use queue::{Doorbell, Pace, StoreRows};
 use settings::Settings;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -70,6 +71,8 @@ pub fn start(config: &Config, jobs: &mut Jobs, parts: Parts) -> Outcome<Sending>
     let gate = Gate::new(parts.me, parts.limits, Arc::clone(&seen));
     let settings = Arc::new(Settings::new(config.queue.site_connections, config.queue.retry()));
     jobs.spawn(Arc::clone(&settings).keep(parts.store.clone()));
+    jobs.spawn(chores::depth(parts.store.clone()));
+    jobs.spawn(chores::prune(parts.store.clone(), parts.me, config.queue.journal()));
     let carrier = Arc::new(Outbound::new(delivery, parts.blob, gate, settings));
     let rows = StoreRows::new(parts.store, parts.me, crate::node::VERSION, &parts.roles);
     let worker = Worker::start(
@@ -82,6 +85,35 @@ pub fn start(config: &Config, jobs: &mut Jobs, parts: Parts) -> Outcome<Sending>
         seen,
     );
     Ok(Sending { worker, carrier, grace: config.queue.grace() })
+}
+
+/// Ends the time for which a domain's servers are left alone. `false`: they were not.
+///
+/// # Errors
+/// Its servers, or the coordinator, cannot be asked.
+pub async fn reopen(config: &Config, store: &Store, domain: &str) -> Outcome<bool> {
+    let Some(limits) = crate::connect::coordinator(config)?.limits() else { return Ok(false) };
+    let resolver = resolve::Hickory::new(&config.resolve).map_err(Failure::usage)?;
+    let delivery = Delivery::new(config.delivery(), Arc::new(resolver)).map_err(Failure::usage)?;
+    let settings = Settings::new(config.queue.site_connections, config.queue.retry());
+    settings.look(store).await?;
+    let way = settings.way(domain).unwrap_or_default();
+    let plan = delivery.plan(domain, &way.route).await;
+    let plan = plan.map_err(|meaning| Failure::failed(meaning.text))?;
+    let site = plan.site().as_str();
+    // The connection is made in the background: the first calls may come before it is there.
+    let mut told = limits.told(site).await;
+    for _ in 0..5 {
+        if told.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        told = limits.told(site).await;
+    }
+    let told = told?;
+    let closed = Pace::decode(told.value, told.now).closed(told.now).is_some();
+    let open = Pace::default().encode();
+    Ok(closed && limits.tell(site, told.version, open, Pace::KEEP).await?)
 }
 
 impl Sending {

@@ -55,7 +55,8 @@ impl Settings {
         }
     }
 
-    async fn look(&self, store: &Store) -> Result<(), store::StoreError> {
+    /// Looks once.
+    pub async fn look(&self, store: &Store) -> Result<(), store::StoreError> {
         let known = self.rules().map(|rules| rules.version);
         let Some(new) = settings_load(store, known).await? else { return Ok(()) };
         if known.is_some() {
