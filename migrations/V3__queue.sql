@@ -404,6 +404,8 @@ END $$;
 -- q_wait, q_expire: seconds. q_result: its end is known already and only a report is owed.
 -- q_of: only if that delivery (index into d_*) was made.
 -- s_*: recipients that b's report settles, and messages whose delay it tells.
+-- d_tells: deliveries (indexes into d_*) out of the queue whose sender is told that they were made: what stays of the
+-- queue row is one that owes that report.
 CREATE FUNCTION deliver_v2(
     b_id uuid[], b_key text[], b_size bigint[], b_blake3 bytea[], b_structure bytea[], b_preview text[],
     b_received timestamptz[], b_new boolean[], b_queue uuid[], b_tenant int[], b_reverse_path text[],
@@ -415,7 +417,7 @@ CREATE FUNCTION deliver_v2(
     b_offset int[], b_delay float8[],
     q_blob int[], q_key bigint[], q_destination text[], q_tenant int[], q_rank smallint[], q_recipient text[],
     q_envelope jsonb[], q_wait float8[], q_expire float8[], q_result jsonb[], q_of int[],
-    p_node uuid, s_settled_blob int[], s_settled bigint[], s_delayed_blob int[], s_delayed uuid[]
+    p_node uuid, s_settled_blob int[], s_settled bigint[], s_delayed_blob int[], s_delayed uuid[], d_tells int[]
 ) RETURNS TABLE (outcome smallint, mailbox_id uuid, uidvalidity int, uid int, modseq bigint, thread_id uuid)
 LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -426,7 +428,23 @@ DECLARE
     v_modseq   bigint[];
     v_thread   uuid[];
     v_blob     int;
+    v_index    int;
+    v_told     bigint[];
+    v_row      bigint;
 BEGIN
+    -- Before the deliveries remove the rows, and perhaps their messages.
+    FOREACH v_index IN ARRAY d_tells LOOP
+        INSERT INTO queue_recipient (queue_id, tenant_id, recipient, envelope, due, state, destination, destination_key,
+                                     expires_at, attempts, attempt, result)
+        SELECT r.queue_id, r.tenant_id, r.recipient,
+               COALESCE(NULLIF(r.envelope, '{}'), m.envelope->'recipients'->r.recipient, '{}'), now(), 3,
+               lower(split_part(r.recipient, '@', -1)), 0, now(), 0, 0,
+               '{"action": "delivered", "status": "2.0.0"}'
+          FROM queue_recipient r JOIN queue_message m ON m.id = r.queue_id
+         WHERE r.id = d_queued[v_index] FOR UPDATE OF m
+        RETURNING id INTO v_row;
+        v_told[v_index] := v_row;
+    END LOOP;
     IF cardinality(d_blob) > 0 THEN
         SELECT array_agg(x.outcome ORDER BY x.ord), array_agg(x.mailbox ORDER BY x.ord),
                array_agg(x.validity ORDER BY x.ord), array_agg(x.uid ORDER BY x.ord),
@@ -437,6 +455,10 @@ BEGIN
                           d_flags, d_keywords, d_thread, d_queued, d_defer, d_recipient, t_account, t_default,
                           r_thread, r_hash, p_skip_busy)
                WITH ORDINALITY AS x(outcome, mailbox, validity, uid, modseq, thread, ord);
+    END IF;
+    IF v_told IS NOT NULL THEN
+        DELETE FROM queue_recipient r USING unnest(v_told) WITH ORDINALITY AS t(id, ord)
+         WHERE r.id = t.id AND v_outcome[array_lower(v_told, 1) + t.ord - 1] <> 0;
     END IF;
     IF cardinality(q_blob) > 0 THEN
         PERFORM queue_remote_v1(b_id, b_key, b_size, b_blake3, b_received, b_new, b_queue, b_tenant,
@@ -623,3 +645,26 @@ LANGUAGE sql SET enable_seqscan = off AS $$
         RETURNING 1)
     SELECT count(*) FROM gone
 $$;
+
+-- The end of a local recipient that cannot be delivered. Its sender is told if it wants to hear of failures. Raises
+-- when the row is gone: somebody else settled it.
+CREATE FUNCTION queue_local_end_v1(p_id bigint, p_result jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM queue_message m
+     WHERE m.id = (SELECT r.queue_id FROM queue_recipient r WHERE r.id = p_id AND r.state = 9) FOR UPDATE;
+    UPDATE queue_recipient r
+       SET state = 3, due = now(), account_id = NULL, mailbox_id = NULL, expires_at = now(),
+           destination = lower(split_part(r.recipient, '@', -1)), destination_key = 0,
+           envelope = COALESCE(NULLIF(r.envelope, '{}'), m.envelope->'recipients'->r.recipient, '{}'),
+           result = p_result || '{"action": "failed"}'
+      FROM queue_message m
+     WHERE r.id = p_id AND r.state = 9 AND m.id = r.queue_id
+       AND queue_wants_v1('failure', m.reverse_path, r.envelope, m.envelope, r.recipient);
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM queue_recipient r WHERE r.id = p_id AND r.state = 9) THEN
+        RAISE EXCEPTION 'no longer queued' USING ERRCODE = 'PR001';
+    END IF;
+    PERFORM queue_settle_v1(ARRAY[p_id]);
+END $$;

@@ -287,6 +287,7 @@ DECLARE
     v_blob     int;
     v_index    int;
     v_told     bigint[];
+    v_row      bigint;
 BEGIN
     -- Before the deliveries remove the rows, and perhaps their messages.
     FOREACH v_index IN ARRAY d_tells LOOP
@@ -298,7 +299,8 @@ BEGIN
                '{"action": "delivered", "status": "2.0.0"}'
           FROM queue_recipient r JOIN queue_message m ON m.id = r.queue_id
          WHERE r.id = d_queued[v_index] FOR UPDATE OF m
-        RETURNING id INTO v_told[v_index];
+        RETURNING id INTO v_row;
+        v_told[v_index] := v_row;
     END LOOP;
     IF cardinality(d_blob) > 0 THEN
         SELECT array_agg(x.outcome ORDER BY x.ord), array_agg(x.mailbox ORDER BY x.ord),
@@ -711,10 +713,8 @@ $$;
 CREATE FUNCTION public.queue_local_end_v1(p_id bigint, p_result jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
-DECLARE
-    v_message uuid;
 BEGIN
-    SELECT m.id INTO v_message FROM queue_message m
+    PERFORM FROM queue_message m
      WHERE m.id = (SELECT r.queue_id FROM queue_recipient r WHERE r.id = p_id AND r.state = 9) FOR UPDATE;
     UPDATE queue_recipient r
        SET state = 3, due = now(), account_id = NULL, mailbox_id = NULL, expires_at = now(),
@@ -724,9 +724,13 @@ BEGIN
       FROM queue_message m
      WHERE r.id = p_id AND r.state = 9 AND m.id = r.queue_id
        AND queue_wants_v1('failure', m.reverse_path, r.envelope, m.envelope, r.recipient);
-    IF NOT FOUND THEN
-        PERFORM queue_settle_v1(ARRAY[p_id]);
+    IF FOUND THEN
+        RETURN;
     END IF;
+    IF NOT EXISTS (SELECT FROM queue_recipient r WHERE r.id = p_id AND r.state = 9) THEN
+        RAISE EXCEPTION 'no longer queued' USING ERRCODE = 'PR001';
+    END IF;
+    PERFORM queue_settle_v1(ARRAY[p_id]);
 END $$;
 CREATE FUNCTION public.queue_message_done_v1(p_messages uuid[]) RETURNS void
     LANGUAGE plpgsql

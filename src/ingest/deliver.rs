@@ -192,6 +192,7 @@ impl Ingest {
             content_offset: envelope.content_offset,
             delay_report: self.inner.config.delay_report().filter(|_| wishes),
             report,
+            tells: Vec::new(),
         }
     }
 

@@ -3,21 +3,23 @@
 //! Woken when this node queued something, and every few seconds by itself for what a dead node left. It may run
 //! on every node at once: one transaction makes the copy and removes the queue row, so of two workers with the
 //! same row exactly one succeeds. An outage uses up no attempt. A failing recipient is tried again with growing
-//! waits for as long as it stays in the queue.
+//! waits; one whose mailbox is full for as long as mail for elsewhere is tried is given up, and its sender told.
 
 use crate::deliver::count;
 use crate::{Ingest, IngestError};
 use blob::{BlobError, ObjectKey};
+use chrono::Utc;
 use futures::{StreamExt, TryStreamExt};
 use message::{Scanned, Scanner};
 use queue::Schedule;
 use rand::Rng;
+use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::time::Duration;
 use store::StoreError;
 use store::account::{self, Delivery, DeliverySet, NewBlob, Outbound, Outcome};
-use store::queue::{DueRecipient, queue_local_due, queue_postpone, queue_settle};
+use store::queue::{DueRecipient, queue_local_due, queue_local_end, queue_postpone};
 use tokio::time::Instant;
 use types::{BlobId, Flags};
 
@@ -154,12 +156,14 @@ impl Ingest {
     }
 
     async fn chunk(&self, blob: &NewBlob, recipients: &[DueRecipient]) -> Report {
+        let tells = recipients.iter().enumerate().filter(|(_, recipient)| recipient.tells);
+        let tells = tells.map(|(index, _)| index).collect();
         let set = DeliverySet {
             blob: blob.clone(),
             newborn: false,
             envelope: None,
             deliveries: recipients.iter().map(delivery).collect(),
-            outbound: Outbound::default(),
+            outbound: Outbound { tells, ..Outbound::default() },
         };
         match account::deliver(&self.inner.store, set).await {
             Ok(outcomes) => {
@@ -198,22 +202,34 @@ impl Ingest {
                 Report { failed: false, next: None }
             }
             Outcome::NoLongerQueued => Report { failed: false, next: None },
+            Outcome::OverQuota if self.is_over(recipient) => {
+                self.end(
+                    recipient,
+                    json!({"status": "5.2.2", "text": "mailbox full", "expired": true}),
+                )
+                .await
+            }
             Outcome::OverQuota => self.postpone(recipient, queue::OVER_QUOTA, "over quota").await,
             Outcome::Busy | Outcome::Deferred => {
                 self.postpone(recipient, queue::BUSY, "account busy").await
             }
             Outcome::NoMailbox => self.postpone(recipient, queue::BUSY, "no INBOX").await,
-            Outcome::NoAccount => self.drop_recipient(recipient).await,
+            // The account was removed, and with it everything it had.
+            Outcome::NoAccount => {
+                self.end(recipient, json!({"status": "5.1.1", "text": "the mailbox is gone"})).await
+            }
         }
     }
 
-    /// The account was removed, and with it everything it had.
-    async fn drop_recipient(&self, recipient: &DueRecipient) -> Report {
-        tracing::warn!(
-            id = %recipient.blob, recipient = recipient.recipient,
-            "a queued message's account was removed, its copy is dropped"
-        );
-        match queue_settle(&self.inner.store, recipient.id).await {
+    fn is_over(&self, recipient: &DueRecipient) -> bool {
+        let age = (Utc::now() - recipient.received_at).to_std().unwrap_or_default();
+        age >= self.inner.config.expire()
+    }
+
+    /// It cannot be delivered.
+    async fn end(&self, recipient: &DueRecipient, result: Value) -> Report {
+        tracing::warn!(id = %recipient.blob, recipient = recipient.recipient, %result, "a queued copy is given up");
+        match queue_local_end(&self.inner.store, recipient.id, &result).await {
             Ok(()) | Err(StoreError::Refused(_)) => Report { failed: false, next: None },
             Err(_) => Report::FAILED,
         }
@@ -305,6 +321,7 @@ mod tests {
             object_key: String::new(),
             size: 0,
             received_at: chrono::DateTime::UNIX_EPOCH,
+            tells: false,
         }
     }
 

@@ -2,6 +2,7 @@
 //! once or not at all.
 
 use crate::bench::{Bench, Way, envelope, on, placed, to_inbox, with_bench};
+use crate::store_suite::queue::outgoing;
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +64,44 @@ async fn at_every_point_the_answer_is_true() -> Result<()> {
                 Point::BeforeRequest => now == before,
                 Point::AfterRequest => true,
                 Point::BeforeAnswer => now == before + 1,
+            };
+            assert!(certain, "{point:?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// What goes elsewhere has no copy here to be read back: its blob speaks for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_for_elsewhere_is_queued_once_or_not_at_all() -> Result<()> {
+    with_bench(Way::Direct, async |bench: &Bench| {
+        let anna = bench.account("anna").await?;
+        let (proxy, store) = behind(bench, 4).await?;
+        let points = [Point::BeforeRequest, Point::AfterRequest, Point::BeforeAnswer];
+        for (round, point) in points.into_iter().cycle().take(12).enumerate() {
+            let here: &[AccountId] = if round % 2 == 0 { &[] } else { &[anna] };
+            let set = outgoing(bench, here, &["x@a.test", "y@b.test"]);
+            let queue = set.envelope.as_ref().map(|envelope| envelope.queue.0);
+            let rows = "SELECT count(*) FROM queue_recipient WHERE queue_id = $1";
+            proxy.cut_at(set.blob.object_key.clone(), point);
+            let answer = deliver(&store, set.clone()).await;
+            assert_eq!(proxy.sprung(), round as u64 + 1, "{point:?}");
+            let now = bench.count(rows, &[&queue]).await?;
+            match answer {
+                Ok(outcomes) => assert_eq!((outcomes.len(), now), (here.len(), 2), "{point:?}"),
+                Err(StoreError::Unavailable(_)) => {
+                    assert_eq!(now, 0, "{point:?}: said that it did not happen");
+                    let late = deliver(&bench.store, set).await;
+                    assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
+                    assert_eq!(bench.count(rows, &[&queue]).await?, 0);
+                }
+                other => panic!("{point:?}: {other:?}"),
+            }
+            let certain = match point {
+                Point::BeforeRequest => now == 0,
+                Point::AfterRequest => true,
+                Point::BeforeAnswer => now == 2,
             };
             assert!(certain, "{point:?}");
         }

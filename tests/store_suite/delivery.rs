@@ -7,7 +7,7 @@ use store::account::{
     Delivery, DeliverySet, MailboxCreate, MailboxDelete, Outbound, Outcome, commit, deliver,
 };
 use store::message::{blob_row, change_log, message_rows, uid_rows};
-use store::queue::{queue_local_due, queue_postpone, queue_settle};
+use store::queue::{queue_local_due, queue_local_end, queue_postpone};
 use types::{AccountId, Flags, MailboxId, Uid};
 
 super::both_ways! {
@@ -242,7 +242,7 @@ async fn the_queue_settles_once(bench: &Bench) -> Result<()> {
     assert_eq!(bench.mailbox(anna, "INBOX").await?.total, 1);
     assert_eq!(bench.mailbox(bert, "INBOX").await?.total, 1);
     // Nobody settles what is not there.
-    let refused = queue_settle(&bench.store, 4_711).await;
+    let refused = queue_local_end(&bench.store, 4_711, &serde_json::json!({})).await;
     assert_eq!(refused, Err(StoreError::Refused("no longer queued".into())));
     Ok(())
 }

@@ -9,8 +9,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 use store::account::{DeliverySet, Outbound, Outcome, RemoteRecipient, ReportOf, Settled, deliver};
 use store::queue::{
-    Claimed, Note, RecordRow, Recorded, Written, queue_claim, queue_look, queue_record,
-    queue_release, queue_sweep, queue_take_over,
+    Claimed, Note, RecordRow, Recorded, Written, queue_claim, queue_local_end, queue_look,
+    queue_record, queue_release, queue_sweep, queue_take_over, report_due, report_waive,
 };
 use store::{Store, StoreError, lease};
 use types::{AccountId, Destination, Incarnation, QueueId, TenantId};
@@ -26,6 +26,8 @@ super::both_ways! {
     a_sweep_goes_on_where_it_stopped,
     a_report_pays_once,
     a_copy_made_here_owes_a_report_if_asked,
+    a_copy_out_of_the_queue_owes_a_report_if_asked,
+    the_end_of_a_local_recipient_is_told,
     a_remote_reply_may_hold_anything,
 }
 
@@ -51,6 +53,7 @@ pub fn outgoing(bench: &Bench, here: &[AccountId], elsewhere: &[&str]) -> Delive
         content_offset: 17,
         delay_report: Some(Duration::from_secs(4 * 3600)),
         report: None,
+        tells: Vec::new(),
     };
     DeliverySet { outbound, ..bench.set(here) }
 }
@@ -351,6 +354,69 @@ async fn a_copy_made_here_owes_a_report_if_asked(bench: &Bench) -> Result<()> {
         assert_eq!(bench.count(delayed, &[]).await?, 0, "nothing of it leaves");
         bench.check().await?;
     }
+    Ok(())
+}
+
+async fn a_copy_out_of_the_queue_owes_a_report_if_asked(bench: &Bench) -> Result<()> {
+    let store = &bench.store;
+    let (anna, full) =
+        (bench.account("anna").await?, bench.account_with_quota("full", Some(1)).await?);
+    let mut set = bench.set(&[anna, full]);
+    set.deliveries.iter_mut().for_each(|delivery| delivery.deferred = true);
+    let envelope = set.envelope.as_mut().context("an envelope")?;
+    let of = |account: AccountId| format!("account-{account}@example.test");
+    envelope.parameters = serde_json::json!({
+        "recipients": {of(anna): {"notify": ["success"]}, of(full): {"notify": ["success", "failure"]}}
+    });
+    deliver(store, set.clone()).await?;
+    let due = store::queue::queue_local_due(store, 10).await?;
+    assert!(due.len() == 2 && due.iter().all(|one| one.tells));
+    let deliveries = due
+        .iter()
+        .map(|one| store::account::Delivery { queued: Some(one.id), ..to_inbox(one.account) });
+    let set = DeliverySet {
+        newborn: false,
+        envelope: None,
+        deliveries: deliveries.collect(),
+        outbound: Outbound { tells: vec![0, 1], ..Outbound::default() },
+        ..set
+    };
+    let outcomes = deliver(store, set.clone()).await?;
+    ensure!(matches!(outcomes[..], [Outcome::Delivered(_), Outcome::OverQuota]), "{outcomes:?}");
+    let owed = report_due(store, Duration::ZERO, 10).await?;
+    assert_eq!((owed.len(), owed[0].recipients.len()), (1, 1));
+    let told = &owed[0].recipients[0];
+    assert_eq!((&told.recipient, &told.result["action"]), (&of(anna), &"delivered".into()));
+    // Two workers had the same row: the second one's copy is not told of, nor made.
+    let outcomes = deliver(store, set).await?;
+    ensure!(matches!(outcomes[..], [Outcome::NoLongerQueued, Outcome::OverQuota]), "{outcomes:?}");
+    assert_eq!(report_due(store, Duration::ZERO, 10).await?, owed);
+    Ok(())
+}
+
+async fn the_end_of_a_local_recipient_is_told(bench: &Bench) -> Result<()> {
+    let store = &bench.store;
+    let (anna, bert) = (bench.account("anna").await?, bench.account("bert").await?);
+    let mut set = bench.set(&[anna, bert]);
+    set.deliveries.iter_mut().for_each(|delivery| delivery.deferred = true);
+    let envelope = set.envelope.as_mut().context("an envelope")?;
+    let never = format!("account-{bert}@example.test");
+    envelope.parameters = serde_json::json!({"recipients": {never: {"notify": ["never"]}}});
+    deliver(store, set).await?;
+    let why = serde_json::json!({"status": "5.2.2", "text": "mailbox full"});
+    for one in store::queue::queue_local_due(store, 10).await? {
+        assert!(!one.tells);
+        queue_local_end(store, one.id, &why).await?;
+        let again = queue_local_end(store, one.id, &why).await;
+        ensure!(matches!(again, Err(StoreError::Refused(_))), "{again:?}");
+    }
+    let owed = report_due(store, Duration::ZERO, 10).await?;
+    assert_eq!((owed.len(), owed[0].recipients.len()), (1, 1));
+    assert_eq!(owed[0].recipients[0].recipient, format!("account-{anna}@example.test"));
+    assert_eq!(owed[0].recipients[0].result["status"], "5.2.2");
+    let node = node(store).await?;
+    report_waive(store, node, &[owed[0].recipients[0].id], &[], "a test").await?;
+    assert_eq!(bench.count("SELECT count(*) FROM queue_message", &[]).await?, 0);
     Ok(())
 }
 

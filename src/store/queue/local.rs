@@ -6,6 +6,7 @@
 use crate::sql::Sql;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use tokio_postgres::types::Type;
 use types::{AccountId, BlobId, MailboxId};
 
@@ -30,6 +31,8 @@ pub struct DueRecipient {
     pub size: u64,
     /// When it was accepted.
     pub received_at: DateTime<Utc>,
+    /// The sender wants to hear that it was delivered ([`crate::account::Outbound::tells`]).
+    pub tells: bool,
 }
 
 /// Due local recipients, the longest due first. Empty: nothing to do now.
@@ -39,7 +42,7 @@ pub struct DueRecipient {
 pub async fn queue_local_due(store: &Store, limit: u32) -> Result<Vec<DueRecipient>, StoreError> {
     static DUE: Sql = Sql::new(
         "SELECT r.id, r.account_id, r.mailbox_id, r.recipient, r.attempts, m.blob_id, b.object_key, m.size, \
-                m.received_at \
+                m.received_at, queue_wants_v1('success', m.reverse_path, r.envelope, m.envelope, r.recipient) \
          FROM queue_recipient r JOIN queue_message m ON m.id = r.queue_id JOIN blob b ON b.id = m.blob_id \
          WHERE r.account_id IS NOT NULL AND r.due <= now() ORDER BY r.due LIMIT $1",
         &[Type::INT8],
@@ -57,6 +60,7 @@ pub async fn queue_local_due(store: &Store, limit: u32) -> Result<Vec<DueRecipie
             object_key: row.get(6),
             size: row.get::<_, i64>(7) as u64,
             received_at: row.get(8),
+            tells: row.get(9),
         })
         .collect())
 }
@@ -85,11 +89,12 @@ pub async fn queue_postpone(
         .map(|_| ())
 }
 
-/// Removes a recipient whose account is gone for good.
+/// Ends a recipient that cannot be delivered. Its sender is told, if it wants to hear of failures: `result` is what
+/// the report says (`status`, `text`).
 ///
 /// # Errors
 /// As [`Store::session`]; [`StoreError::Refused`] when somebody else settled it.
-pub async fn queue_settle(store: &Store, id: i64) -> Result<(), StoreError> {
-    static SETTLE: Sql = Sql::new("SELECT queue_settle_v1($1)", &[Type::INT8_ARRAY]);
-    store.session().await?.write(&SETTLE, &[&vec![id]]).await.map(|_| ())
+pub async fn queue_local_end(store: &Store, id: i64, result: &Value) -> Result<(), StoreError> {
+    static END: Sql = Sql::new("SELECT queue_local_end_v1($1, $2)", &[Type::INT8, Type::JSONB]);
+    store.session().await?.write(&END, &[&id, result]).await.map(|_| ())
 }

@@ -14,7 +14,7 @@ mod settings;
 mod watch;
 
 pub use claim::{Claimed, queue_claim};
-pub use local::{DueRecipient, queue_local_due, queue_postpone, queue_settle};
+pub use local::{DueRecipient, queue_local_due, queue_local_end, queue_postpone};
 pub(crate) use record::storable;
 pub use record::{Note, RecordRow, Recorded, Written, queue_record};
 pub use report::{OwedRecipient, OwedReport, report_delayed, report_due, report_waive};
