@@ -107,3 +107,82 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capability::CAPABILITIES;
+    use std::collections::BTreeMap;
+
+    /// Per RFC: what holds, and its capabilities.
+    fn table() -> BTreeMap<String, (String, Vec<String>)> {
+        let rows = include_str!("rfc.md").lines().filter(|line| line.starts_with("| "));
+        let mut table = BTreeMap::new();
+        for row in rows.skip(1) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            assert_eq!(cells.len(), 7, "{row}");
+            let names = cells[4].split(", ").filter(|name| !name.is_empty()).map(str::to_owned);
+            let row = (cells[3].to_owned(), names.collect());
+            assert!(table.insert(format!("RFC {}", cells[1]), row).is_none(), "{}", cells[1]);
+        }
+        table
+    }
+
+    #[test]
+    fn the_table_of_rfcs_says_what_is_announced() {
+        let mut table = table();
+        let announced = Config::new("x").capabilities;
+        for spec in CAPABILITIES {
+            let (_, names) = table.get_mut(spec.rfc).unwrap_or_else(|| panic!("{}", spec.rfc));
+            let at = names.iter().position(|name| name == spec.name);
+            names.remove(at.unwrap_or_else(|| panic!("{} in {}", spec.name, spec.rfc)));
+        }
+        for (rfc, (holds, left)) in table {
+            assert!(left.is_empty(), "{rfc}: {left:?} is no capability");
+            let of: Vec<_> = CAPABILITIES.iter().filter(|spec| spec.rfc == rfc).collect();
+            // One that says more than another stands for it.
+            let told = |capability| match capability {
+                Capability::MetadataServer => announced.has(Capability::Metadata),
+                other => announced.has(other),
+            };
+            let all = of.iter().all(|spec| told(spec.capability));
+            match holds.as_str() {
+                "Yes" => assert!(all, "{rfc} is not announced"),
+                "Partial" => {}
+                "No" => assert!(of.iter().all(|spec| !told(spec.capability)), "{rfc} is announced"),
+                other => panic!("{rfc}: {other}"),
+            }
+            assert!(all || holds != "Yes", "{rfc}");
+        }
+        for name in ["m", "s"] {
+            assert!(include_str!("rfc.md").contains(&format!("*{name}*")));
+        }
+    }
+
+    /// Every transcript that the table names is there.
+    #[test]
+    fn the_transcripts_of_the_table_are_there() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+        for row in include_str!("rfc.md").lines().filter(|line| line.starts_with("| ")).skip(1) {
+            let cell = row.split('|').map(str::trim).nth(5).unwrap();
+            for part in cell.split(['.', ';']) {
+                let Some((kinds, names)) = part.split_once(": ") else { continue };
+                let folders: &[&str] = match kinds.trim() {
+                    "m" => &["session/transcripts"],
+                    "s" => &["../../tests/imap/transcripts"],
+                    "m, s" => &["session/transcripts", "../../tests/imap/transcripts"],
+                    _ => continue,
+                };
+                for name in names.split(", ") {
+                    let name = name.split([' ', ',']).next().unwrap();
+                    for folder in folders {
+                        let text = format!("{root}{folder}/{name}.txt");
+                        let code = format!("{root}../../tests/imap/{name}.rs");
+                        let there = |path: &str| std::path::Path::new(path).is_file();
+                        assert!(there(&text) || there(&code), "{folder}/{name}");
+                    }
+                }
+            }
+        }
+    }
+}
