@@ -16,7 +16,9 @@ use std::time::Duration;
 use store::StoreError;
 use store::account::ReportOf;
 use store::lease::job_lease_take;
-use store::queue::{OwedRecipient, OwedReport, report_delayed, report_due, report_waive};
+use store::queue::{
+    OwedRecipient, OwedReport, report_delayed, report_due, report_postpone, report_waive,
+};
 use types::{Destination, EmailAddress, Incarnation};
 
 /// Which node does it.
@@ -28,6 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// So long a message's first result waits for those of its other recipients, to be told together.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Wait of a report that cannot be written for a reason of its own, so that it does not hold up the others.
+const AGAIN: Duration = Duration::from_secs(300);
 /// Messages per look.
 const BATCH: u32 = 50;
 /// A message up to this size goes back whole where that is wanted; of others, the beginning with the header.
@@ -66,6 +70,18 @@ enum Failed {
     Blob(#[from] BlobError),
     #[error("{0}")]
     Directory(DirectoryError),
+}
+
+impl Failed {
+    /// Nothing is away: it is this report that cannot be written.
+    fn is_its_own(&self) -> bool {
+        match self {
+            Self::Ingest(error) => matches!(error, IngestError::Bug(_) | IngestError::TooLarge),
+            Self::Store(error) => !error.is_temporary(),
+            Self::Blob(error) => !error.is_outage(),
+            Self::Directory(_) => false,
+        }
+    }
 }
 
 impl Reporter {
@@ -109,8 +125,12 @@ impl Reporter {
                     metrics::counter!("postrider_queue_reports_total", "kind" => kind, "outcome" => "failed")
                         .increment(1);
                     tracing::warn!(%id, %error, "a report could not be written");
-                    // Whatever is away is away for the others too.
-                    break;
+                    if !error.is_its_own() {
+                        // Whatever is away is away for the others too.
+                        break;
+                    }
+                    let ReportOf { settled, delayed, .. } = self.report_of(&report);
+                    report_postpone(store, &settled, &delayed, AGAIN).await?;
                 }
             }
         }

@@ -17,7 +17,9 @@ pub use claim::{Claimed, queue_claim};
 pub use local::{DueRecipient, queue_local_due, queue_local_end, queue_postpone};
 pub(crate) use record::storable;
 pub use record::{Note, RecordRow, Recorded, Written, queue_record};
-pub use report::{OwedRecipient, OwedReport, report_delayed, report_due, report_waive};
+pub use report::{
+    OwedRecipient, OwedReport, report_delayed, report_due, report_postpone, report_waive,
+};
 pub use select::{
     Action, Changed, EventRow, Journey, Listed, QueueState, Select, Stats, queue_change,
     queue_depth, queue_events_prune, queue_list, queue_show, queue_stats,

@@ -73,7 +73,7 @@ pub async fn report_due(
                 r.id, r.recipient, r.envelope AS rcpt, r.result, r.due AS at, r.expires_at \
          FROM (SELECT s.queue_id FROM queue_recipient s WHERE s.state = 3 GROUP BY s.queue_id \
                HAVING min(s.due) <= now() - make_interval(secs => $1) \
-                   OR NOT EXISTS (SELECT FROM queue_recipient o \
+                   OR min(s.due) <= now() AND NOT EXISTS (SELECT FROM queue_recipient o \
                                    WHERE o.queue_id = s.queue_id AND o.state IN (1, 2) AND NOT o.hold) \
                ORDER BY s.queue_id LIMIT $2) s \
          JOIN queue_message m ON m.id = s.queue_id JOIN blob b ON b.id = m.blob_id \
@@ -124,6 +124,29 @@ pub async fn report_waive(
     let delayed: Vec<uuid::Uuid> = delayed.iter().map(|queue| queue.0).collect();
     let session = store.session().await?;
     session.write(&WAIVE, &[&node.0, &settled, &delayed, &why]).await.map(|_| ())
+}
+
+/// Looks at these again only after a while: their report cannot be written, and others are not to wait behind them.
+/// Safe to repeat.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn report_postpone(
+    store: &Store,
+    settled: &[i64],
+    delayed: &[QueueId],
+    wait: Duration,
+) -> Result<(), StoreError> {
+    static POSTPONE: Sql = Sql::new(
+        "WITH late AS ( \
+             UPDATE queue_message SET delay_at = now() + make_interval(secs => $3) \
+              WHERE id = ANY ($2) AND delay_at IS NOT NULL) \
+         UPDATE queue_recipient SET due = now() + make_interval(secs => $3) WHERE id = ANY ($1) AND state = 3",
+        &[Type::INT8_ARRAY, Type::UUID_ARRAY, Type::FLOAT8],
+    );
+    let delayed: Vec<uuid::Uuid> = delayed.iter().map(|queue| queue.0).collect();
+    let session = store.session().await?;
+    session.write(&POSTPONE, &[&settled, &delayed, &wait.as_secs_f64()]).await.map(|_| ())
 }
 
 /// Rows of one message follow one another.

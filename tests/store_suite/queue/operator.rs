@@ -9,7 +9,7 @@ use store::queue::{
     Action, LimitRow, LimitScope, QueueState, Recorded, RouteRetry, RouteRow, RouteTls, Select,
     limit_list, limit_put, limit_remove, queue_change, queue_depth, queue_events_prune, queue_list,
     queue_pause, queue_pauses, queue_record, queue_resume, queue_show, queue_stats, report_delayed,
-    report_due, report_waive, route_list, route_put, route_remove, settings_load,
+    report_due, report_postpone, report_waive, route_list, route_put, route_remove, settings_load,
 };
 use types::{Destination, QueueId, TenantId};
 
@@ -228,6 +228,8 @@ async fn reports_wait_for_each_other_but_not_for_long(bench: &Bench) -> Result<(
         (17, "sender@elsewhere.test")
     );
     let ids: Vec<i64> = due[0].recipients.iter().map(|one| one.id).collect();
+    report_postpone(store, &ids, &[], Duration::from_secs(60)).await?;
+    assert!(report_due(store, Duration::ZERO, 10).await?.is_empty(), "later");
     report_waive(store, node, &ids, &[], "a test").await?;
     assert!(report_waive(store, node, &ids, &[], "a test").await.is_err());
     assert!(report_due(store, Duration::ZERO, 10).await?.is_empty());
