@@ -102,6 +102,8 @@ pub enum Capability {
     Metadata,
     /// RFC 5464: annotations of the server only.
     MetadataServer,
+    /// RFC 5465
+    Notify,
 }
 
 /// A capability's declaration.
@@ -165,6 +167,7 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::InProgress, "INPROGRESS", false, "RFC 9585"),
     spec(Capability::Metadata, "METADATA", false, "RFC 5464"),
     spec(Capability::MetadataServer, "METADATA-SERVER", false, "RFC 5464"),
+    spec(Capability::Notify, "NOTIFY", false, "RFC 5465"),
 ];
 
 /// What ENABLE turns on (RFC 5161).

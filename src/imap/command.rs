@@ -10,6 +10,7 @@ mod list;
 mod mailbox;
 mod messages;
 mod metadata;
+mod notify;
 mod partial;
 mod quota;
 mod resync;
@@ -23,6 +24,7 @@ pub use list::{List, ListReturn, ListSelect};
 pub use mailbox::SpecialUse;
 pub use messages::{Store, StoreAction};
 pub use metadata::{Depth, GetMetadata, MetadataEntry};
+pub use notify::{Notify, NotifyEvents, NotifyGroup, NotifyMailboxes, NotifySelected};
 pub use partial::PartialRange;
 pub use resync::QResync;
 pub use search::{DateKind, DateOp, Returns, Search, SearchKey};
@@ -31,6 +33,7 @@ pub use status::StatusItem;
 
 pub(crate) use append::{AppendHead, append_head, append_message};
 pub(crate) use auth::Authenticate;
+pub(crate) use notify::EVENTS;
 
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Parsed, Refusal};
@@ -106,6 +109,7 @@ pub(crate) enum Verb {
     Move,
     Namespace,
     Noop,
+    Notify,
     Rename,
     Replace,
     Search,
@@ -152,6 +156,8 @@ pub enum Command {
     Id(Vec<(String, Option<String>)>),
     /// NAMESPACE
     Namespace,
+    /// NOTIFY (RFC 5465)
+    Notify(Notify),
     /// UNAUTHENTICATE: leaves the mailbox and forgets who the client is (RFC 8437).
     Unauthenticate,
     /// SELECT or EXAMINE. OK selects; NO leaves no mailbox selected.
@@ -289,6 +295,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         "RFC 4978 3",
         auth::compress,
     ),
+    spec("NOTIFY", Verb::Notify, KNOWN, Some(Capability::Notify), "RFC 5465 3.1", notify::notify),
     // METADATA-SERVER alone brings them too, so the parser asks.
     spec("GETMETADATA", Verb::GetMetadata, KNOWN, None, "RFC 5464 4.2", metadata::get_metadata),
     spec("SETMETADATA", Verb::SetMetadata, KNOWN, None, "RFC 5464 4.3", metadata::set_metadata),

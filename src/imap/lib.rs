@@ -24,9 +24,10 @@ mod utf7;
 pub use capability::{CAPABILITIES, Capabilities, Capability, CapabilitySpec};
 pub use command::{
     Append, BodySection, COMMANDS, Command, CommandSpec, DateKind, DateOp, Depth, Fetch, FetchItem,
-    GetMetadata, List, ListReturn, ListSelect, MetadataEntry, Partial, PartialRange, QResync,
-    Replaced, Returns, Search, SearchKey, SectionText, Sort, SortCriterion, SortKey, SpecialUse,
-    State, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Transfer,
+    GetMetadata, List, ListReturn, ListSelect, MetadataEntry, Notify, NotifyEvents, NotifyGroup,
+    NotifyMailboxes, NotifySelected, Partial, PartialRange, QResync, Replaced, Returns, Search,
+    SearchKey, SectionText, Sort, SortCriterion, SortKey, SpecialUse, State, StatusItem, Store,
+    StoreAction, Thread, ThreadAlgorithm, Transfer,
 };
 pub use config::Config;
 pub use cursor::Refusal;
@@ -37,5 +38,5 @@ pub use response::{
     StatusValue, Style, ThreadNode, Writer,
 };
 pub use secret::Secret;
-pub use session::{AuthVerdict, Event, Session};
+pub use session::{AuthVerdict, Event, Listening, Session};
 pub use set::{NumberSet, SequenceSet};

@@ -125,6 +125,17 @@ enum Phase {
     Idle,
 }
 
+/// Whether the client listens while no command is in progress (RFC 5465 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listening {
+    /// It does not.
+    No,
+    /// It does, but its message numbers must stay (SELECTED-DELAYED).
+    Delayed,
+    /// It does, and knows that message numbers may change at any time (SELECTED).
+    Always,
+}
+
 /// What a step gave.
 #[derive(Debug)]
 enum Step {
@@ -151,6 +162,8 @@ pub struct Session {
     enabled: Capabilities,
     /// The highest mod-sequence of the selected mailbox that the client may believe.
     modseq: Option<u64>,
+    /// What may be told while no command is in progress (RFC 5465).
+    listening: Listening,
     /// The command under way is a SEARCH over message numbers.
     numbers: bool,
     /// The tag of the command under way; `*` when it has none.
@@ -187,6 +200,7 @@ impl Session {
             compressed: false,
             enabled: Capabilities::default(),
             modseq: None,
+            listening: Listening::No,
             numbers: false,
             tag: "*".to_owned(),
             spec: None,
@@ -305,6 +319,20 @@ impl Session {
         self.phase == Phase::Idle && self.question.is_none()
     }
 
+    /// From now on the client listens also while no command is in progress.
+    pub fn listen(&mut self, listening: Listening) {
+        self.listening = listening;
+    }
+
+    /// Whether what changes may be told now, though no command asked: the client idles, or it listens and nothing of a
+    /// command has come yet.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        let between =
+            self.phase == Phase::Lines && self.literals == 0 && self.reader.input.is_empty();
+        self.is_idle() || (self.listening != Listening::No && between && self.question.is_none())
+    }
+
     /// Whether EXPUNGE responses may be written now: "MUST NOT be sent when no command is in progress, nor
     /// while responding to a FETCH, STORE, or SEARCH command" (RFC 9051 §7.5.1); UID forms are other commands.
     #[must_use]
@@ -312,7 +340,8 @@ impl Session {
         let commanded = self.question.is_some_and(|question| question.is_finished());
         // A UID SEARCH "that contains message numbers in the search criteria" (RFC 7162 §3.2.10.2) is like SEARCH.
         let fits = self.spec.is_some_and(|spec| spec.expunges || (self.uid && !self.numbers));
-        self.state == State::Selected && (self.is_idle() || (commanded && fits))
+        let always = self.listening == Listening::Always && self.is_listening();
+        self.state == State::Selected && (self.is_idle() || always || (commanded && fits))
     }
 
     /// How long to wait for the next octets of the client.
@@ -606,6 +635,7 @@ impl Session {
     fn forget_login(&mut self) {
         self.go(State::NotAuthenticated);
         self.enabled = Capabilities::default();
+        self.listening = Listening::No;
         self.commands = 0;
     }
 

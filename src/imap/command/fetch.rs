@@ -221,6 +221,17 @@ const FULL: &[FetchItem] = &[
     FetchItem::Body,
 ];
 
+/// `"(" fetch-att *(SP fetch-att) ")"`, each once.
+pub(super) fn items(cursor: &mut Cursor<'_>) -> Parsed<Vec<FetchItem>> {
+    let mut items = Vec::new();
+    for item in cursor.some_list(MAX_ITEMS, item)? {
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    Ok(items)
+}
+
 fn take_macro(cursor: &mut Cursor<'_>) -> Option<&'static [FetchItem]> {
     [("FAST", 3), ("ALL", 4), ("FULL", 5)]
         .into_iter()

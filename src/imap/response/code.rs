@@ -37,6 +37,8 @@ pub enum Code<'a> {
     AuthorizationFailed,
     /// With the list of what is supported.
     BadCharset,
+    /// RFC 5465 §3.1, with the list of what is supported.
+    BadEvent,
     Cannot,
     /// The list as written.
     Capability(&'a str),
@@ -71,6 +73,8 @@ pub enum Code<'a> {
     NoPerm,
     /// RFC 5182 §2.1: SAVE could not be obeyed.
     NotSaved,
+    /// RFC 5465 §5.8
+    NotificationOverflow,
     OverQuota,
     Parse,
     PrivacyRequired,
@@ -100,6 +104,7 @@ impl Code<'_> {
             Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
             Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
             Self::BadCharset => "BADCHARSET (US-ASCII UTF-8)",
+            Self::BadEvent => "BADEVENT",
             Self::Cannot => "CANNOT",
             Self::Capability(_) => "CAPABILITY",
             Self::ClientBug => "CLIENTBUG",
@@ -123,6 +128,7 @@ impl Code<'_> {
             Self::NonExistent => "NONEXISTENT",
             Self::NoPerm => "NOPERM",
             Self::NotSaved => "NOTSAVED",
+            Self::NotificationOverflow => "NOTIFICATIONOVERFLOW",
             Self::OverQuota => "OVERQUOTA",
             Self::Parse => "PARSE",
             Self::PrivacyRequired => "PRIVACYREQUIRED",
@@ -147,6 +153,11 @@ impl Code<'_> {
             Self::UidNext(number) | Self::UidValidity(number) | Self::Unseen(number) => {
                 out.extend_from_slice(b" ");
                 push_number(out, u64::from(*number));
+            }
+            Self::BadEvent => {
+                out.extend_from_slice(b" (");
+                out.extend_from_slice(crate::command::EVENTS.as_bytes());
+                out.extend_from_slice(b")");
             }
             Self::HighestModSeq(number)
             | Self::MetadataLongEntries(number)

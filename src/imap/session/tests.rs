@@ -487,6 +487,7 @@ fn arguments(name: &str) -> &'static str {
         "SEARCH" => " ALL",
         "SORT" => " (DATE) UTF-8 ALL",
         "THREAD" => " REFERENCES UTF-8 ALL",
+        "NOTIFY" => " NONE",
         "GETMETADATA" => " INBOX /shared/comment",
         "SETMETADATA" => " INBOX (/shared/comment NIL)",
         "GETQUOTA" => " \"\"",

@@ -59,6 +59,6 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
             metadata::set(client, &mailbox, &entries).await
         }
         // Not announced, so it does not come.
-        Command::SetQuota { .. } => Ok(Answer::bad("Not possible here")),
+        Command::Notify(_) | Command::SetQuota { .. } => Ok(Answer::bad("Not possible here")),
     }
 }
