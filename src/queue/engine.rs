@@ -305,9 +305,16 @@ impl<R, N: Clone> Engine<R, N> {
         self.finish_drain();
     }
 
+    /// Others may have the destinations at once, though messages for some of them are still on their way.
     fn drain(&mut self) {
-        if self.draining == Draining::No {
-            self.draining = Draining::Asked;
+        if self.draining != Draining::No {
+            return;
+        }
+        self.draining = Draining::Asked;
+        for (id, run) in &mut self.runs {
+            if let Some(token) = run.let_go() {
+                self.out.push_back(Do::Give(*id, token, Give::Back));
+            }
         }
     }
 

@@ -45,6 +45,11 @@ impl Run {
         self.token.as_ref()
     }
 
+    /// Its token, if it is carrying; it goes on without.
+    pub(super) fn let_go(&mut self) -> Option<Token> {
+        if self.phase == Phase::Carrying { self.token.take() } else { None }
+    }
+
     pub(super) fn tried(&mut self) {
         self.tried = true;
     }
