@@ -11,9 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Output is sent when it has grown to this; half of what a session may hold unsent.
 const SEND_AT: usize = 32 * 1024;
-/// Octets read at a time.
+/// Octets read at a time from a client that sends much.
 const READ: usize = 16 * 1024;
-/// A buffer larger than this is given back when it is empty.
+/// What a waiting session holds to read into; a buffer larger than this is given back when it is empty.
 const KEEP: usize = 1024;
 
 /// A compressed connection over which nothing comes for so long gives its compressor back.
@@ -24,6 +24,8 @@ pub(crate) struct Wire {
     /// `None` only after a failed handshake.
     stream: Option<Stream>,
     patience: Duration,
+    /// The last read filled its room: more is likely to follow.
+    much: bool,
     /// The client asked for COMPRESS.
     deflate: Option<Box<Deflate>>,
 }
@@ -34,7 +36,7 @@ fn over() -> io::Error {
 
 impl Wire {
     pub(crate) fn new(stream: Stream, patience: Duration) -> Self {
-        Self { stream: Some(stream), patience, deflate: None }
+        Self { stream: Some(stream), patience, much: false, deflate: None }
     }
 
     fn stream(&mut self) -> io::Result<&mut Stream> {
@@ -77,8 +79,11 @@ impl Wire {
         if self.deflate.is_some() {
             return self.receive_compressed(input).await;
         }
-        input.reserve(READ.min(READ.saturating_sub(input.len()).max(KEEP)));
-        self.stream()?.read_buf(input).await
+        let room = if self.much { READ.saturating_sub(input.len()).max(KEEP) } else { KEEP };
+        input.reserve(room);
+        let read = self.stream()?.read_buf(input).await?;
+        self.much = input.len() == input.capacity();
+        Ok(read)
     }
 
     async fn receive_compressed(&mut self, input: &mut BytesMut) -> io::Result<usize> {
