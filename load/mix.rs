@@ -111,7 +111,7 @@ impl Mail {
             nth / 60 % 60,
             nth % 60,
         );
-        if nth % REPLIES == 0 && nth > 0 {
+        if nth.is_multiple_of(REPLIES) && nth > 0 {
             let parent = self.id(nth - 1 - nth / REPLIES % nth.min(20));
             let _ = write!(header, "In-Reply-To: {parent}\r\nReferences: {parent}\r\n");
         }

@@ -157,7 +157,7 @@ async fn wait(store: &store::Store, postgres: &Supervisor, stop: &Stop) -> Outco
             return Err(Failure::failed(format!("PostgreSQL does not start: {why}")));
         }
         looks += 1;
-        if looks % 200 == 0 {
+        if looks.is_multiple_of(200) {
             output::note("Waiting for PostgreSQL; it may be recovering.");
         }
         tokio::select! {
