@@ -188,11 +188,12 @@ CREATE TABLE change (
     account_id int NOT NULL REFERENCES account ON DELETE CASCADE,
     modseq     bigint NOT NULL,
     position   int NOT NULL,                        -- of this row's first object within modseq
-    kind       smallint NOT NULL,                   -- 1 message, 2 mailbox, 3 annotations of a mailbox
+    kind       smallint NOT NULL,                   -- 1 message, 2 mailbox, 3 annotations, 4 subscription
     op         smallint NOT NULL,                   -- 1 created, 2 updated, 3 destroyed
-    mailbox_id uuid NOT NULL,
-    uids       int[],                               -- ascending; NULL for mailboxes
+    mailbox_id uuid NOT NULL,                       -- zeros: of the account itself (kinds 3 and 4)
+    uids       int[],                               -- ascending; NULL for all but messages
     object_ids uuid[],                              -- message ids, in the order of uids
+    names      text[],                              -- what changed, for kinds 3 and 4
     PRIMARY KEY (account_id, modseq, position)
 );
 

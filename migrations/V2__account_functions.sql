@@ -296,10 +296,9 @@ CREATE FUNCTION metadata_set_v1(
 ) RETURNS TABLE (modseq bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_modseq  bigint := account_lock_v1(p_account) + 1;
-    v_server  boolean := p_mailbox = '00000000-0000-0000-0000-000000000000';
-    v_changed boolean;
+    v_changed text[];
 BEGIN
-    IF NOT v_server AND NOT EXISTS (SELECT 1 FROM mailbox m
+    IF p_mailbox <> '00000000-0000-0000-0000-000000000000' AND NOT EXISTS (SELECT 1 FROM mailbox m
              WHERE m.account_id = p_account AND m.id = p_mailbox AND m.state = 0) THEN
         RAISE EXCEPTION 'no such mailbox' USING ERRCODE = 'PR001';
     END IF;
@@ -309,29 +308,52 @@ BEGIN
     ), gone AS (
         DELETE FROM annotation a USING given g
          WHERE a.account_id = p_account AND a.mailbox_id = p_mailbox AND a.entry = g.entry AND g.value IS NULL
-        RETURNING 1
+        RETURNING a.entry
     ), made AS (
         INSERT INTO annotation AS a (account_id, mailbox_id, entry, value)
         SELECT p_account, p_mailbox, g.entry, g.value FROM given g WHERE g.value IS NOT NULL
         ON CONFLICT (account_id, mailbox_id, entry) DO UPDATE SET value = EXCLUDED.value
          WHERE a.value <> EXCLUDED.value
-        RETURNING 1
+        RETURNING a.entry
     )
-    SELECT EXISTS (SELECT 1 FROM gone) OR EXISTS (SELECT 1 FROM made) INTO v_changed;
+    SELECT array_agg(x.entry ORDER BY x.entry) INTO v_changed
+      FROM (SELECT gone.entry FROM gone UNION ALL SELECT made.entry FROM made) x;
+    IF v_changed IS NULL THEN
+        RETURN QUERY SELECT v_modseq - 1;
+        RETURN;
+    END IF;
     IF EXISTS (SELECT 1 FROM unnest(p_values) x WHERE x IS NOT NULL)
        AND ((SELECT count(*) FROM annotation a
               WHERE a.account_id = p_account AND a.mailbox_id = p_mailbox) > p_most
             OR (SELECT count(*) FROM annotation a WHERE a.account_id = p_account) > p_most_in_all) THEN
         RAISE EXCEPTION 'too many annotations' USING ERRCODE = 'PR001';
     END IF;
-    IF NOT v_changed OR v_server THEN
+    UPDATE mailbox m SET highest_modseq = v_modseq WHERE m.account_id = p_account AND m.id = p_mailbox;
+    UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+    INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, names)
+    VALUES (p_account, v_modseq, 0, 3, 2, p_mailbox, v_changed);
+    RETURN QUERY SELECT v_modseq;
+END $$;
+
+-- SUBSCRIBE (p_on) and UNSUBSCRIBE. Safe to repeat: what is so already costs no modseq.
+CREATE FUNCTION subscription_set_v1(p_account int, p_name text, p_on boolean)
+RETURNS TABLE (modseq bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+BEGIN
+    IF p_on THEN
+        INSERT INTO subscription (account_id, name) VALUES (p_account, p_name) ON CONFLICT DO NOTHING;
+    ELSE
+        DELETE FROM subscription s WHERE s.account_id = p_account AND s.name = p_name;
+    END IF;
+    IF NOT FOUND THEN
         RETURN QUERY SELECT v_modseq - 1;
         RETURN;
     END IF;
-    UPDATE mailbox m SET highest_modseq = v_modseq WHERE m.account_id = p_account AND m.id = p_mailbox;
     UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
-    INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id)
-    VALUES (p_account, v_modseq, 0, 3, 2, p_mailbox);
+    INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, names)
+    VALUES (p_account, v_modseq, 0, 4, CASE WHEN p_on THEN 1 ELSE 3 END,
+            '00000000-0000-0000-0000-000000000000', ARRAY[p_name]);
     RETURN QUERY SELECT v_modseq;
 END $$;
 

@@ -83,6 +83,7 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::MultiAppend,
     Capability::Replace,
     Capability::Metadata,
+    Capability::Notify,
 ]);
 
 impl Config {

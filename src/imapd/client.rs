@@ -14,6 +14,7 @@ use crate::Shared;
 use crate::answer::{Answer, Stop};
 use crate::auth::Pending;
 use crate::cmd::append::Upload;
+use crate::notify::Watching;
 use crate::seats::Seat;
 use crate::selected::Selected;
 use crate::update::Look;
@@ -47,6 +48,7 @@ pub(crate) struct Client {
     pub(crate) failures: u32,
     pub(crate) selected: Option<Selected>,
     pub(crate) upload: Option<Box<Upload>>,
+    pub(crate) notify: Option<Box<Watching>>,
     begun: Instant,
 }
 
@@ -89,6 +91,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool,
         failures: 0,
         selected: None,
         upload: None,
+        notify: None,
         begun: Instant::now(),
     };
     metrics::gauge!("postrider_imap_sessions").increment(1);
@@ -143,7 +146,7 @@ impl Client {
             let silence = self.silence(begun);
             let woken = self.wait_once(goodbye, leaving, silence).await?;
             match woken {
-                Woken::Changed => self.update_quietly(Look::Now).await?,
+                Woken::Changed => self.woken().await?,
                 Woken::Keepalive => self.machine.writer().ok("Still here"),
                 Woken::Silence => {
                     self.machine.timed_out();
@@ -174,10 +177,14 @@ impl Client {
         leaving: bool,
         silence: Instant,
     ) -> io::Result<Woken> {
-        let idle = self.machine.is_idle();
+        let idle = self.machine.is_listening();
         let selected = self.selected.as_mut().filter(|_| idle);
         let behind = selected.as_ref().is_some_and(|selected| selected.synced.is_none());
-        let watch = selected.and_then(|selected| selected.watch.as_mut());
+        let notify = self.notify.as_mut().filter(|_| idle);
+        let watch = match notify {
+            Some(notify) => Some(&mut notify.watch),
+            None => selected.and_then(|selected| selected.watch.as_mut()),
+        };
         let watched = watch.is_some();
         let changed = async {
             match watch {
@@ -297,6 +304,7 @@ impl Client {
         self.deselect().await;
         self.login = None;
         self.seat = None;
+        self.notify = None;
         self.begun = Instant::now();
     }
 

@@ -13,6 +13,7 @@ mod auth;
 mod client;
 mod cmd;
 mod config;
+mod notify;
 mod seats;
 mod selected;
 mod sets;

@@ -22,6 +22,10 @@ pub(crate) struct Selected {
     keywords: Vec<String>,
     /// EXISTS as it was told.
     pub(crate) told_exists: u32,
+    /// The highest UID up to which new messages were fetched for the client, where it asked for that (RFC 5465), and
+    /// those above it that the client made itself.
+    pub(crate) shown_new: u32,
+    pub(crate) own_new: UidSet,
     /// The highest mod-sequence that the client was shown since the last tagged reply.
     shown: ModSeq,
 }
@@ -39,6 +43,8 @@ impl Selected {
             told_keywords: HashSet::new(),
             keywords: Vec::new(),
             told_exists: view.exists(),
+            shown_new: view.uidnext().saturating_sub(1),
+            own_new: UidSet::default(),
             shown: ModSeq(0),
             view,
         };

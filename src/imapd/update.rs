@@ -19,8 +19,10 @@ const MAX_LAST_EXPUNGES: u32 = 10_000;
 /// How much a look at the change log is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// The client asked, or its own command changed the mailbox.
+    /// The client asked.
     Now,
+    /// Its own command changed the mailbox.
+    Own,
     /// If it has been a while.
     IfStale,
 }
@@ -34,7 +36,12 @@ impl Client {
         let Some(selected) = &mut self.selected else { return Ok(()) };
         let woken = selected.watch.as_mut().is_some_and(|watch| watch.take_changed());
         let fresh = selected.synced.is_some_and(|at| at.elapsed() < FRESH);
-        if look == Look::Now || woken || !fresh {
+        // "The same as specifying SELECTED NONE" (RFC 5465 §3.1): only what the client does itself is told.
+        let frozen = self.notify.as_ref().is_some_and(|notify| !notify.selected().messages);
+        if frozen && look != Look::Own {
+            return Ok(());
+        }
+        if look != Look::IfStale || woken || !fresh {
             selected.synced = None;
             let changes = self.shared.mail.sync(&mut selected.view).await?;
             selected.synced = Some(Instant::now());
@@ -81,7 +88,8 @@ impl Client {
         }
         tell_exists(&mut self.machine, selected);
         let untold = std::mem::take(&mut selected.untold);
-        if untold.is_empty() {
+        let unwanted = self.notify.as_ref().is_some_and(|notify| !notify.selected().flags);
+        if untold.is_empty() || unwanted {
             return Ok(());
         }
         let mut pages = Pages::new(selected.view.target(), untold.clone());

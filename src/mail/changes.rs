@@ -29,6 +29,8 @@ pub struct CopyUids {
     pub uidvalidity: Option<UidValidity>,
     /// Source and target, ascending.
     pub pairs: Vec<(Uid, Uid)>,
+    /// Of the change.
+    pub modseq: Option<ModSeq>,
 }
 
 impl UidSet {
@@ -176,6 +178,7 @@ impl Mail {
             return Ok(CopyUids::default());
         }
         self.hub.changed(target.account, copied.modseq);
-        Ok(CopyUids { uidvalidity: Some(copied.uidvalidity), pairs: copied.pairs })
+        let (uidvalidity, modseq) = (Some(copied.uidvalidity), Some(copied.modseq));
+        Ok(CopyUids { uidvalidity, pairs: copied.pairs, modseq })
     }
 }

@@ -3,7 +3,7 @@
 use crate::name::MailboxName;
 use crate::role::Role;
 use crate::{Mail, MailError};
-use store::account::{MailboxCreate, MailboxDelete, MailboxRename};
+use store::account::{MailboxCreate, MailboxDelete, MailboxRename, SubscriptionSet};
 use store::mailbox::{MailboxRow, Usage};
 use types::{AccountId, MailboxId, ModSeq, Uid, UidValidity};
 
@@ -116,12 +116,12 @@ impl Mail {
         account: AccountId,
         name: &MailboxName,
         role: Role,
-    ) -> Result<MailboxId, MailError> {
+    ) -> Result<(MailboxId, ModSeq), MailError> {
         self.check_room(account, name).await?;
         let change = MailboxCreate { account, name: name.as_str(), role: role.stored() };
         let (id, modseq) = self.commit(&change).await?;
         self.hub.changed(account, modseq);
-        Ok(id)
+        Ok((id, modseq))
     }
 
     /// RENAME, mailboxes below included.
@@ -134,7 +134,7 @@ impl Mail {
         account: AccountId,
         from: &MailboxName,
         to: &MailboxName,
-    ) -> Result<(), MailError> {
+    ) -> Result<ModSeq, MailError> {
         // INBOX itself stays where it is, only its messages move: it may be renamed to a name below it.
         if to.is_inside(from) && !from.is_inbox() {
             return Err(MailError::Cannot("a mailbox cannot move into itself"));
@@ -144,20 +144,24 @@ impl Mail {
         let change = MailboxRename { account, from: from.as_str(), to: to.as_str() };
         let modseq = self.commit(&change).await?;
         self.hub.changed(account, modseq);
-        Ok(())
+        Ok(modseq)
     }
 
     /// DELETE. The messages are purged in the background.
     ///
     /// # Errors
     /// [`MailError::NoMailbox`], [`MailError::HasChildren`], [`MailError::Cannot`], or as every write.
-    pub async fn delete(&self, account: AccountId, name: &MailboxName) -> Result<(), MailError> {
+    pub async fn delete(
+        &self,
+        account: AccountId,
+        name: &MailboxName,
+    ) -> Result<ModSeq, MailError> {
         if name.is_inbox() {
             return Err(MailError::Cannot("INBOX cannot be deleted"));
         }
         let modseq = self.commit(&MailboxDelete { account, name: name.as_str() }).await?;
         self.hub.changed(account, modseq);
-        Ok(())
+        Ok(modseq)
     }
 
     /// Subscribed names, whether or not they exist.
@@ -172,11 +176,15 @@ impl Mail {
     ///
     /// # Errors
     /// [`MailError::Limit`], or as every write.
-    pub async fn subscribe(&self, account: AccountId, name: &MailboxName) -> Result<(), MailError> {
+    pub async fn subscribe(
+        &self,
+        account: AccountId,
+        name: &MailboxName,
+    ) -> Result<ModSeq, MailError> {
         if self.subscriptions(account).await?.len() >= MAX_SUBSCRIPTIONS {
             return Err(MailError::Limit("too many subscriptions"));
         }
-        Ok(store::mailbox::subscription_add(&self.store, account, name.as_str()).await?)
+        self.set_subscription(account, name, true).await
     }
 
     /// UNSUBSCRIBE.
@@ -187,8 +195,20 @@ impl Mail {
         &self,
         account: AccountId,
         name: &MailboxName,
-    ) -> Result<(), MailError> {
-        Ok(store::mailbox::subscription_remove(&self.store, account, name.as_str()).await?)
+    ) -> Result<ModSeq, MailError> {
+        self.set_subscription(account, name, false).await
+    }
+
+    async fn set_subscription(
+        &self,
+        account: AccountId,
+        name: &MailboxName,
+        on: bool,
+    ) -> Result<ModSeq, MailError> {
+        let change = SubscriptionSet { account, name: name.as_str(), on };
+        let modseq = self.commit(&change).await?;
+        self.hub.changed(account, modseq);
+        Ok(modseq)
     }
 
     /// Whether one more name, with its superiors, fits.

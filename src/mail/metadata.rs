@@ -4,7 +4,7 @@ use crate::name::MailboxName;
 use crate::{Mail, MailError};
 use store::account::MetadataSet;
 use store::metadata::{Annotation, annotations};
-use types::{AccountId, MailboxId};
+use types::{AccountId, MailboxId, ModSeq};
 
 /// Largest value.
 pub const MAX_METADATA_VALUE: usize = 16 * 1024;
@@ -45,10 +45,10 @@ impl Mail {
         account: AccountId,
         name: Option<&MailboxName>,
         entries: &[(String, Option<Vec<u8>>)],
-    ) -> Result<(), MailError> {
+    ) -> Result<ModSeq, MailError> {
         let mailbox = self.annotated(account, name).await?;
         let modseq = self.commit(&MetadataSet { account, mailbox, entries }).await?;
         self.hub.changed(account, modseq);
-        Ok(())
+        Ok(modseq)
     }
 }

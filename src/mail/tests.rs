@@ -98,7 +98,7 @@ impl Bench {
     }
 
     async fn create(&self, name: &str) -> Result<MailboxId> {
-        Ok(self.mail.create(self.account, &MailboxName::parse(name)?, Role::None).await?)
+        Ok(self.mail.create(self.account, &MailboxName::parse(name)?, Role::None).await?.0)
     }
 
     async fn flag(&self, view: &mut View, uids: &[u32], flags: Flags) -> Result<Vec<Stored>> {

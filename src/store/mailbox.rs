@@ -122,38 +122,6 @@ pub async fn subscription_list(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// SUBSCRIBE; safe to repeat.
-///
-/// # Errors
-/// As [`Store::session`].
-pub async fn subscription_add(
-    store: &Store,
-    account: AccountId,
-    name: &str,
-) -> Result<(), StoreError> {
-    static ADD: Sql = Sql::new(
-        "INSERT INTO subscription (account_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-        &[Type::INT4, Type::TEXT],
-    );
-    store.session().await?.write(&ADD, &[&account.0, &name]).await.map(|_| ())
-}
-
-/// UNSUBSCRIBE; safe to repeat.
-///
-/// # Errors
-/// As [`Store::session`].
-pub async fn subscription_remove(
-    store: &Store,
-    account: AccountId,
-    name: &str,
-) -> Result<(), StoreError> {
-    static REMOVE: Sql = Sql::new(
-        "DELETE FROM subscription WHERE account_id = $1 AND name = $2",
-        &[Type::INT4, Type::TEXT],
-    );
-    store.session().await?.write(&REMOVE, &[&account.0, &name]).await.map(|_| ())
-}
-
 /// The modseq of each of these accounts that exists: the sweep's one question for a whole node.
 ///
 /// # Errors

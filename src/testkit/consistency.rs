@@ -149,7 +149,7 @@ invariants! {
                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS due
               FROM change c JOIN account_state s USING (account_id)) c
           WHERE c.modseq > c.now OR c.modseq <= c.change_floor OR c.position <> c.due
-             OR (c.kind = 1) <> (c.uids IS NOT NULL) OR c.kind NOT IN (1, 2, 3) OR c.op NOT IN (1, 2, 3)
+             OR (c.kind = 1) <> (c.uids IS NOT NULL) OR c.kind NOT IN (1, 2, 3, 4) OR c.op NOT IN (1, 2, 3)
              OR cardinality(c.uids) <> cardinality(c.object_ids)
              OR c.uids <> ARRAY(SELECT DISTINCT u FROM unnest(c.uids) u ORDER BY u)";
     change_log_is_complete: "every modseq of an account that is still logged has a change",

@@ -7,13 +7,11 @@ use store::account::purge::{
     account_finish, account_log_purge, account_mailboxes_delete, accounts_to_purge,
 };
 use store::account::{
-    CopyMessages, MailboxCreate, MailboxDelete, MailboxPurge, MailboxRename, commit,
+    CopyMessages, MailboxCreate, MailboxDelete, MailboxPurge, MailboxRename, SubscriptionSet,
+    commit,
 };
 use store::lease::{job_lease_take, node_lease_delete, node_lease_list, node_lease_renew};
-use store::mailbox::{
-    mailbox_claim_recent, mailbox_list, mailbox_to_purge, subscription_add, subscription_list,
-    subscription_remove,
-};
+use store::mailbox::{mailbox_claim_recent, mailbox_list, mailbox_to_purge, subscription_list};
 use store::message::uid_runs;
 use types::{AccountId, Incarnation, MailboxId, Uid};
 
@@ -181,12 +179,12 @@ async fn subscriptions_outlive_mailboxes(bench: &Bench) -> Result<()> {
     let anna = bench.account("anna").await?;
     create(bench, anna, "x").await?;
     for _ in 0..2 {
-        subscription_add(&bench.store, anna, "x").await?;
+        commit(&bench.store, &SubscriptionSet { account: anna, name: "x", on: true }).await?;
     }
     commit(&bench.store, &MailboxDelete { account: anna, name: "x" }).await?;
     assert!(subscription_list(&bench.store, anna).await?.contains(&"x".to_owned()));
     for _ in 0..2 {
-        subscription_remove(&bench.store, anna, "x").await?;
+        commit(&bench.store, &SubscriptionSet { account: anna, name: "x", on: false }).await?;
     }
     assert!(!subscription_list(&bench.store, anna).await?.contains(&"x".to_owned()));
     Ok(())

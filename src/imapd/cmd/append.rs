@@ -105,7 +105,7 @@ impl Client {
         let selected = self.selected.as_ref().map(|selected| selected.view.target().mailbox);
         // "If the mailbox is currently selected, normal new message actions SHOULD occur" (RFC 9051 §6.3.12).
         let here = from.is_some() || (mailbox.is_some() && mailbox == selected);
-        self.update_quietly(if here { Look::Now } else { Look::IfStale }).await?;
+        self.update_quietly(if here { Look::Own } else { Look::IfStale }).await?;
         self.settle().await?;
         if let Some(selected) = &self.selected
             && from.is_some()
@@ -125,8 +125,12 @@ impl Client {
         let Upload { mailbox, mut prepared, append, incoming, replaces } = *upload;
         if !prepared.is_empty() || replaces.is_some() {
             prepared.push(prepare(incoming, append).await?);
-            let ingest = &self.shared.ingest;
-            return Ok(appended(&ingest.append_all(account, mailbox, prepared, replaces).await?));
+            let ingest = self.shared.ingest.clone();
+            let placed = ingest.append_all(account, mailbox, prepared, replaces).await?;
+            if let Some(last) = placed.last() {
+                self.made(last.modseq);
+            }
+            return Ok(self.appended(&placed));
         }
         let placed = incoming
             .append(ingest::Append {
@@ -137,16 +141,28 @@ impl Client {
                 received_at: append.date.map(|date| date.with_timezone(&Utc)),
             })
             .await?;
-        Ok(appended(&[placed]))
+        Ok(self.appended(&[placed]))
+    }
+}
+
+impl Client {
+    /// Notes which messages the client made itself.
+    fn appended(&mut self, placed: &[Placed]) -> Answer {
+        // A message that came alone may share its mod-sequence with somebody else's delivery: so it is not noted as
+        // made here.
+        for placed in placed {
+            if let Some(selected) = &mut self.selected
+                && selected.view.target().mailbox == placed.mailbox
+            {
+                selected.own_new.push(placed.uid.0);
+            }
+        }
+        let uids: NumberSet = placed.iter().map(|placed| placed.uid.0).collect();
+        Answer::appended(placed.first().map_or(0, |placed| placed.uidvalidity.0), uids)
     }
 }
 
 async fn prepare(incoming: Incoming, append: Append) -> Result<Prepared, Answer> {
     let received_at = append.date.map(|date| date.with_timezone(&Utc));
     Ok(incoming.prepare(append.flags.flags, append.flags.keywords, received_at).await?)
-}
-
-fn appended(placed: &[Placed]) -> Answer {
-    let uids: NumberSet = placed.iter().map(|placed| placed.uid.0).collect();
-    Answer::appended(placed.first().map_or(0, |placed| placed.uidvalidity.0), uids)
 }

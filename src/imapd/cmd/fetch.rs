@@ -107,18 +107,7 @@ pub(crate) async fn fetch(client: &mut Client, fetch: Fetch) -> Result<Answer, S
             rows.retain(|row| row.modseq.0 > since);
             told.messages += (all - rows.len()) as u64;
         }
-        if plan.structure {
-            for rows in rows.chunks(STRUCTURES) {
-                with_structures(client, &mail, &plan, rows, &mut told).await?;
-            }
-        } else {
-            for row in rows {
-                let pieces = plan.items.iter().map(|_| Piece::None).collect();
-                let ready = Ready { row, message: None, pieces, changed: false };
-                write(client, &plan, ready).await?;
-                told.messages += 1;
-            }
-        }
+        page(client, &mail, &plan, rows, &mut told).await?;
     }
     if let Some(answer) = told.damaged {
         return Ok(answer);
@@ -127,6 +116,45 @@ pub(crate) async fn fetch(client: &mut Client, fetch: Fetch) -> Result<Answer, S
         return Ok(Answer::ok_with(Code::ExpungeIssued, "Some messages are gone"));
     }
     Ok(Answer::ok())
+}
+
+/// Tells these items of these messages, though no command asked (RFC 5465 §5.2).
+pub(crate) async fn tell(
+    client: &mut Client,
+    uids: UidSet,
+    items: Vec<FetchItem>,
+) -> Result<(), Stop> {
+    let mail = client.shared.mail.clone();
+    let selected = client.selected()?;
+    let plan = Plan::new(items, selected.view.access());
+    let mut told = Told::default();
+    let mut pages = Pages::new(selected.view.target(), uids);
+    while let Some(rows) = pages.next(&mail).await? {
+        page(client, &mail, &plan, rows, &mut told).await?;
+    }
+    Ok(())
+}
+
+async fn page(
+    client: &mut Client,
+    mail: &Mail,
+    plan: &Plan,
+    rows: Vec<UidRow>,
+    told: &mut Told,
+) -> Result<(), Stop> {
+    if plan.structure {
+        for rows in rows.chunks(STRUCTURES) {
+            with_structures(client, mail, plan, rows, told).await?;
+        }
+        return Ok(());
+    }
+    for row in rows {
+        let pieces = plan.items.iter().map(|_| Piece::None).collect();
+        let ready = Ready { row, message: None, pieces, changed: false };
+        write(client, plan, ready).await?;
+        told.messages += 1;
+    }
+    Ok(())
 }
 
 /// Which of these messages may have changed since; with VANISHED, tells which are gone: "Any VANISHED (EARLIER)

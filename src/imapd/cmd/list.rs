@@ -26,7 +26,7 @@ fn superiors(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices(SEPARATOR).map(|(at, _)| &name[..at])
 }
 
-fn special_use(role: Role) -> Option<SpecialUse> {
+pub(crate) fn special_use(role: Role) -> Option<SpecialUse> {
     Some(match role {
         Role::Drafts => SpecialUse::Drafts,
         Role::Sent => SpecialUse::Sent,
@@ -182,7 +182,7 @@ pub(crate) async fn status(
 }
 
 /// Says STATUS of a mailbox.
-async fn tell_status(
+pub(crate) async fn tell_status(
     client: &mut Client,
     name: &str,
     mailbox: &Mailbox,

@@ -21,7 +21,8 @@ pub(crate) async fn create(
         _ => return Err(MailError::UseTaken.into()),
     };
     let account = client.account()?;
-    let id = client.shared.mail.create(account, &name(mailbox)?, role).await?;
+    let (id, modseq) = client.shared.mail.create(account, &name(mailbox)?, role).await?;
+    client.made(modseq);
     Ok(match client.machine.serves(Capability::ObjectId) {
         true => Answer::created(&id.to_string()),
         false => Answer::ok(),
@@ -31,26 +32,30 @@ pub(crate) async fn create(
 pub(crate) async fn delete(client: &mut Client, mailbox: &str) -> Result<Answer, Stop> {
     let account = client.account()?;
     let name = MailboxName::parse(mailbox).map_err(|_| MailError::NoMailbox)?;
-    client.shared.mail.delete(account, &name).await?;
+    let modseq = client.shared.mail.delete(account, &name).await?;
+    client.made(modseq);
     Ok(Answer::ok())
 }
 
 pub(crate) async fn rename(client: &mut Client, from: &str, to: &str) -> Result<Answer, Stop> {
     let account = client.account()?;
     let from = MailboxName::parse(from).map_err(|_| MailError::NoMailbox)?;
-    client.shared.mail.rename(account, &from, &name(to)?).await?;
+    let modseq = client.shared.mail.rename(account, &from, &name(to)?).await?;
+    client.made(modseq);
     Ok(Answer::ok())
 }
 
 pub(crate) async fn subscribe(client: &mut Client, mailbox: &str) -> Result<Answer, Stop> {
     let account = client.account()?;
-    client.shared.mail.subscribe(account, &name(mailbox)?).await?;
+    let modseq = client.shared.mail.subscribe(account, &name(mailbox)?).await?;
+    client.made(modseq);
     Ok(Answer::ok())
 }
 
 /// RFC 9051 §6.3.8; a name that was never subscribed to is not an error.
 pub(crate) async fn unsubscribe(client: &mut Client, mailbox: &str) -> Result<Answer, Stop> {
     let account = client.account()?;
-    client.shared.mail.unsubscribe(account, &name(mailbox)?).await?;
+    let modseq = client.shared.mail.unsubscribe(account, &name(mailbox)?).await?;
+    client.made(modseq);
     Ok(Answer::ok())
 }

@@ -57,6 +57,7 @@ pub(crate) async fn set(
         return Ok(Answer::no(Code::NoPerm, "What is shared of the server is its operator's"));
     }
     let name = place(mailbox)?;
-    client.shared.mail.set_metadata(account, name.as_ref(), entries).await?;
+    let modseq = client.shared.mail.set_metadata(account, name.as_ref(), entries).await?;
+    client.made(modseq);
     Ok(Answer::ok())
 }

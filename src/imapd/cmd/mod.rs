@@ -1,9 +1,9 @@
 //! The commands, one file per group. Each writes its untagged answers and says how it ended.
 
 pub(crate) mod append;
-mod fetch;
+pub(crate) mod fetch;
 mod info;
-mod list;
+pub(crate) mod list;
 mod mailbox;
 mod metadata;
 mod quota;
@@ -54,11 +54,12 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         Command::Thread(thread) => search::thread(client, &thread).await,
         Command::GetQuota(root) => quota::get(client, &root).await,
         Command::GetQuotaRoot(mailbox) => quota::root(client, &mailbox).await,
+        Command::Notify(wanted) => crate::notify::notify(client, wanted).await,
         Command::GetMetadata(wanted) => metadata::get(client, &wanted).await,
         Command::SetMetadata { mailbox, entries } => {
             metadata::set(client, &mailbox, &entries).await
         }
         // Not announced, so it does not come.
-        Command::Notify(_) | Command::SetQuota { .. } => Ok(Answer::bad("Not possible here")),
+        Command::SetQuota { .. } => Ok(Answer::bad("Not possible here")),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn expunge(
     };
     let result = mail.expunge(&client.selected()?.view, only.as_ref()).await;
     // Whatever was removed before an error is told all the same.
-    client.update_quietly(Look::Now).await?;
+    client.update_quietly(Look::Own).await?;
     let removed = result?;
     expunged(client, removed > 0)
 }
@@ -59,14 +59,28 @@ pub(crate) async fn copy(client: &mut Client, transfer: &Transfer) -> Result<Ans
     let mail = client.shared.mail.clone();
     let copied = mail.copy(&client.selected()?.view, &uids, target).await?;
     let (from, to) = sets(&copied);
-    if client.selected()?.view.target().mailbox == target {
-        client.update_quietly(Look::Now).await?;
+    own(client, &copied, target);
+    if client.selected_mailbox() == Some(target) {
+        client.update_quietly(Look::Own).await?;
     }
     Ok(match copied.uidvalidity {
         Some(uidvalidity) => Answer::copied(uidvalidity.0, from, to),
         None if uids.is_empty() => Answer::ok(),
         None => Answer::no(Code::ExpungeIssued, "The messages are gone"),
     })
+}
+
+/// Notes what the client made itself.
+fn own(client: &mut Client, copied: &CopyUids, target: MailboxId) {
+    if let Some(modseq) = copied.modseq {
+        client.made(modseq);
+    }
+    if let Some(selected) = &mut client.selected
+        && selected.view.target().mailbox == target
+    {
+        let new: UidSet = copied.pairs.iter().map(|(_, to)| to.0).collect();
+        selected.own_new = selected.own_new.union(&new);
+    }
 }
 
 /// RFC 6851 §4.3: COPYUID comes in an untagged OK before the EXPUNGE responses.
@@ -81,6 +95,7 @@ pub(crate) async fn move_(client: &mut Client, transfer: &Transfer) -> Result<An
     for chunk in uids.chunks() {
         match mail.move_chunk(&client.selected()?.view, &chunk, target).await {
             Ok(moved) => {
+                own(client, &moved, target);
                 all.uidvalidity = all.uidvalidity.or(moved.uidvalidity);
                 all.pairs.extend(moved.pairs);
             }
@@ -95,7 +110,7 @@ pub(crate) async fn move_(client: &mut Client, transfer: &Transfer) -> Result<An
         let code = Code::CopyUid(uidvalidity.0, &from, &to);
         client.machine.writer().status(Status::Ok, Some(&code), "Moved");
     }
-    client.update_quietly(Look::Now).await?;
+    client.update_quietly(Look::Own).await?;
     match failed {
         Some(error) => Err(error.into()),
         None => expunged(client, all.uidvalidity.is_some()),

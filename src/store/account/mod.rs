@@ -16,6 +16,7 @@ mod metadata;
 mod outbound;
 mod outcome;
 pub mod purge;
+mod subscription;
 mod threads;
 
 pub use append::{AppendTo, NewMessage, append};
@@ -27,6 +28,7 @@ pub use lineup::deliver;
 pub use mailboxes::{MailboxCreate, MailboxDelete, MailboxPurge, MailboxRename};
 pub use metadata::MetadataSet;
 pub use outbound::{Outbound, RemoteRecipient, ReportOf, Settled};
+pub use subscription::SubscriptionSet;
 
 use crate::{Session, Store, StoreError};
 

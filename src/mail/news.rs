@@ -1,0 +1,293 @@
+//! What happens in all of an account, for who watches more than one mailbox (RFC 5465).
+//!
+//! A [`Follow`] stands at one modseq of the account and moves along the change log. It knows the names of mailboxes as
+//! they were told last, so that renaming and deleting can be told by name. Below the log's floor it is lost: then all
+//! that can be said is that something happened.
+
+use crate::mailboxes::Mailbox;
+use crate::{Mail, MailError};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use store::changes::{AccountChange, Kind, account_changes};
+use types::{AccountId, MailboxId, ModSeq};
+
+/// Rows of the log read at once.
+const PAGE: u32 = 1_000;
+/// Most rows followed at once; beyond them a follower is lost.
+const MOST: usize = 20_000;
+
+/// Where one who watches an account stands.
+#[derive(Debug, Clone)]
+pub struct Follow {
+    account: AccountId,
+    at: ModSeq,
+    names: HashMap<MailboxId, String>,
+    subscribed: BTreeSet<String>,
+    /// Changes of its own, which it need not be told of.
+    own: HashSet<ModSeq>,
+}
+
+/// What happened to messages of a mailbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Messages came.
+    pub created: bool,
+    /// Flags changed.
+    pub updated: bool,
+    /// Messages went.
+    pub destroyed: bool,
+}
+
+/// What happened to a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameChange {
+    /// A mailbox of this name is there now.
+    Created(String),
+    /// The mailbox of this name is gone.
+    Deleted(String),
+    /// A mailbox has another name, those below it likewise.
+    Renamed {
+        /// Its name before.
+        from: String,
+        /// Its name now.
+        to: String,
+    },
+}
+
+/// What happened since the last look.
+#[derive(Debug, Clone, Default)]
+pub struct News {
+    /// The log does not tell any more; the follower stands at the present.
+    pub lost: bool,
+    /// Mailboxes whose messages changed, as they are now, by name.
+    pub messages: Vec<(Mailbox, Touched)>,
+    /// Names, in order.
+    pub names: Vec<NameChange>,
+    /// Subscribed names, and whether they are now.
+    pub subscriptions: BTreeMap<String, bool>,
+    /// Entries of annotations that changed, by mailbox; `None`: of the server.
+    pub metadata: BTreeMap<Option<String>, BTreeSet<String>>,
+    /// All mailboxes as they are, where names changed.
+    pub mailboxes: Vec<Mailbox>,
+}
+
+impl News {
+    /// Nothing happened.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.lost
+            && self.messages.is_empty()
+            && self.names.is_empty()
+            && self.subscriptions.is_empty()
+            && self.metadata.is_empty()
+    }
+}
+
+impl Follow {
+    /// Subscribed names, as far as it has looked.
+    #[must_use]
+    pub fn subscribed(&self) -> &BTreeSet<String> {
+        &self.subscribed
+    }
+
+    /// Everything up to here was looked at.
+    #[must_use]
+    pub fn modseq(&self) -> ModSeq {
+        self.at
+    }
+
+    /// Notes a change that this follower made itself: it will not be told of it.
+    pub fn made(&mut self, modseq: ModSeq) {
+        if modseq > self.at {
+            self.own.insert(modseq);
+        }
+    }
+
+    fn stand(&mut self, at: ModSeq, mailboxes: &[Mailbox]) {
+        self.at = at;
+        self.own.retain(|own| *own > at);
+        self.names = mailboxes.iter().map(|mailbox| (mailbox.id, mailbox.name.clone())).collect();
+    }
+
+    /// Sorts rows of the log by what they are about.
+    fn sort(&mut self, rows: &[AccountChange], mailboxes: Vec<Mailbox>, news: &mut News) {
+        let mut touched: BTreeMap<MailboxId, Touched> = BTreeMap::new();
+        let mut named = BTreeSet::new();
+        for row in rows.iter().filter(|row| !self.own.contains(&row.modseq)) {
+            match (row.kind, row.mailbox) {
+                (Kind::Messages, Some(mailbox)) => {
+                    let touched = touched.entry(mailbox).or_default();
+                    touched.created |= row.op == 1;
+                    touched.updated |= row.op == 2;
+                    touched.destroyed |= row.op == 3;
+                }
+                (Kind::Mailbox, Some(mailbox)) => {
+                    named.insert(mailbox);
+                }
+                (Kind::Subscription, _) => {
+                    let on = row.op == 1;
+                    news.subscriptions.extend(row.names.iter().map(|name| (name.clone(), on)));
+                }
+                (Kind::Metadata, place) => {
+                    let name =
+                        place.and_then(|id| mailboxes.iter().find(|mailbox| mailbox.id == id));
+                    if place.is_some() == name.is_some() {
+                        let entries = news.metadata.entry(name.map(|mailbox| mailbox.name.clone()));
+                        entries.or_default().extend(row.names.iter().cloned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        for row in rows.iter().filter(|row| row.kind == Kind::Subscription) {
+            for name in &row.names {
+                if row.op == 1 {
+                    self.subscribed.insert(name.clone());
+                } else {
+                    self.subscribed.remove(name);
+                }
+            }
+        }
+        news.names = self.renamed(&named, &mailboxes);
+        let at = |mailbox: &Mailbox| touched.get(&mailbox.id).copied();
+        news.messages =
+            mailboxes.iter().filter_map(|mailbox| Some((mailbox.clone(), at(mailbox)?))).collect();
+        news.mailboxes = mailboxes;
+    }
+
+    fn renamed(&self, named: &BTreeSet<MailboxId>, mailboxes: &[Mailbox]) -> Vec<NameChange> {
+        let now: HashMap<MailboxId, &str> =
+            mailboxes.iter().map(|mailbox| (mailbox.id, mailbox.name.as_str())).collect();
+        let mut changes = Vec::new();
+        for id in named {
+            match (self.names.get(id), now.get(id)) {
+                (None, Some(to)) => changes.push(NameChange::Created((*to).to_owned())),
+                (Some(from), None) => changes.push(NameChange::Deleted(from.clone())),
+                (Some(from), Some(to)) if from != to => {
+                    let (from, to) = (from.clone(), (*to).to_owned());
+                    changes.push(NameChange::Renamed { from, to });
+                }
+                // Made and gone again, or renamed back.
+                _ => {}
+            }
+        }
+        without_children(changes)
+    }
+}
+
+/// "When a mailbox is renamed, its children are renamed too. No additional MailboxName events are sent for children in
+/// this case." (RFC 5465 §5.4)
+fn without_children(mut changes: Vec<NameChange>) -> Vec<NameChange> {
+    let renamed: HashSet<(String, String)> = changes
+        .iter()
+        .filter_map(|change| match change {
+            NameChange::Renamed { from, to } => Some((from.clone(), to.clone())),
+            _ => None,
+        })
+        .collect();
+    changes.retain(|change| match change {
+        NameChange::Renamed { from, to } => !with_parent(from, to, &renamed),
+        _ => true,
+    });
+    changes.sort_by(|a, b| name_of(a).cmp(name_of(b)));
+    changes
+}
+
+fn with_parent(from: &str, to: &str, renamed: &HashSet<(String, String)>) -> bool {
+    match (from.rsplit_once(crate::SEPARATOR), to.rsplit_once(crate::SEPARATOR)) {
+        (Some((old, last)), Some((new, same))) => {
+            last == same && renamed.contains(&(old.to_owned(), new.to_owned()))
+        }
+        _ => false,
+    }
+}
+
+fn name_of(change: &NameChange) -> &str {
+    match change {
+        NameChange::Created(name) | NameChange::Deleted(name) => name,
+        NameChange::Renamed { to, .. } => to,
+    }
+}
+
+impl Mail {
+    /// Begins to follow an account: from now on.
+    ///
+    /// # Errors
+    /// [`MailError::NoAccount`]; [`MailError::Busy`], [`MailError::Unavailable`].
+    pub async fn follow_account(&self, account: AccountId) -> Result<Follow, MailError> {
+        // The modseq first: whatever is read after it can only be newer.
+        let modseqs = store::mailbox::account_modseqs(&self.store, &[account]).await?;
+        let at = modseqs.first().ok_or(MailError::NoAccount)?.1;
+        let subscribed = self.subscriptions(account).await?.into_iter().collect();
+        let (names, own) = (HashMap::new(), HashSet::new());
+        let mut follow = Follow { account, at, names, subscribed, own };
+        follow.stand(at, &self.mailboxes(account).await?);
+        Ok(follow)
+    }
+
+    /// What happened since the last look.
+    ///
+    /// # Errors
+    /// [`MailError::NoAccount`]; [`MailError::Busy`], [`MailError::Unavailable`]: then the follower stands where it stood.
+    pub async fn news(&self, follow: &mut Follow) -> Result<News, MailError> {
+        let (mut rows, mut news) = (Vec::new(), News::default());
+        let mut at = follow.at;
+        loop {
+            let log = account_changes(&self.store, follow.account, at, PAGE).await?;
+            let log = log.ok_or(MailError::NoAccount)?;
+            // The last modseq of a full page may go on in the next one.
+            let last = log.changes.last().map_or(at, |row| ModSeq(row.modseq.0 - 1));
+            let next = if log.complete { log.modseq } else { last };
+            let stuck = next <= at && !log.complete;
+            if at < log.floor || log.modseq < at || stuck || rows.len() > MOST {
+                *follow = self.follow_account(follow.account).await?;
+                news.lost = true;
+                return Ok(news);
+            }
+            at = next;
+            rows.extend(log.changes.into_iter().filter(|row| row.modseq <= at));
+            if log.complete {
+                break;
+            }
+        }
+        if !rows.is_empty() {
+            let mailboxes = self.mailboxes(follow.account).await?;
+            follow.sort(&rows, mailboxes, &mut news);
+        }
+        let mailboxes = std::mem::take(&mut news.mailboxes);
+        if !rows.is_empty() {
+            follow.stand(at, &mailboxes);
+        } else {
+            follow.at = at;
+        }
+        news.mailboxes = mailboxes;
+        Ok(news)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_go_with_their_parents() {
+        let renamed =
+            |from: &str, to: &str| NameChange::Renamed { from: from.into(), to: to.into() };
+        let changes = without_children(vec![
+            renamed("a", "b"),
+            renamed("a/x", "b/x"),
+            renamed("a/x/y", "b/x/y"),
+            renamed("c/d", "e/d"),
+            renamed("f/g", "b/h"),
+            NameChange::Created("b/z".into()),
+        ]);
+        assert_eq!(
+            changes,
+            [
+                renamed("a", "b"),
+                renamed("f/g", "b/h"),
+                NameChange::Created("b/z".into()),
+                renamed("c/d", "e/d")
+            ]
+        );
+    }
+}
