@@ -15,4 +15,5 @@ pub mod report;
 pub mod scenario;
 pub mod smtp;
 pub mod stage;
+pub mod submission;
 pub mod target;

@@ -9,7 +9,7 @@ use load::report::Report;
 use load::scenario::{self, Plan};
 use load::stage::{Blobs, Stage, StageOptions};
 use load::target::Target;
-use load::{floor, parsers};
+use load::{floor, parsers, submission};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +87,8 @@ enum Scenario {
     Idle,
     /// Mail to watched mailboxes over several nodes.
     IdleFanout,
+    /// Mail through the queue: from submission to a server elsewhere.
+    Submission,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -170,6 +172,12 @@ async fn measure(args: &Args, report: &mut Report) -> Result<()> {
             run(args, &stage.target, report).await?;
             stage.check().await?;
         }
+        if args.does(Scenario::Submission) {
+            for (step, mix) in (50..).zip(args.mixes()) {
+                let stage = args.stage(args.nodes, *blobs)?;
+                report.add(submission::postrider(&stage, &args.plan(mix, step)).await?);
+            }
+        }
         if args.does(Scenario::IdleFanout) {
             let stage = Stage::up(&args.stage(args.nodes.max(3), *blobs)?).await?;
             fanout(args, &stage.target, report).await?;
@@ -179,7 +187,12 @@ async fn measure(args: &Args, report: &mut Report) -> Result<()> {
     if args.does(Scenario::Floor) {
         floors(args, report).await?;
     }
-    for peer in &args.peer {
+    if args.does(Scenario::Submission) && !args.peer.is_empty() {
+        for (step, mix) in (50..).zip(args.mixes()) {
+            report.add(submission::postfix(&args.plan(mix, step)).await?);
+        }
+    }
+    for peer in args.peer.iter().filter(|_| args.serves() || args.does(Scenario::IdleFanout)) {
         let storage = match peer {
             Peer::PostfixDovecot => Storage::Maildir,
             Peer::PostfixDovecotMdbox => Storage::Mdbox,

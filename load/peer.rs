@@ -156,7 +156,7 @@ fn start_postfix(folder: &Path, smtp: SocketAddr, accounts: &[String]) -> Result
 }
 
 /// The services of Debian's own file, with smtpd on our address.
-fn master(smtp: SocketAddr) -> String {
+pub(crate) fn master(smtp: SocketAddr) -> String {
     let mut text = format!("{smtp} inet n - n - - smtpd\n");
     for line in [
         "pickup unix n - n 60 1 pickup",
