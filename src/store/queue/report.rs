@@ -76,8 +76,10 @@ pub async fn report_due(
                    OR min(s.due) <= now() AND NOT EXISTS (SELECT FROM queue_recipient o \
                                    WHERE o.queue_id = s.queue_id AND o.state IN (1, 2) AND NOT o.hold) \
                ORDER BY s.queue_id LIMIT $2) s \
-         JOIN queue_message m ON m.id = s.queue_id JOIN blob b ON b.id = m.blob_id \
-         JOIN queue_recipient r ON r.queue_id = s.queue_id AND r.state = 3 \
+         CROSS JOIN LATERAL (SELECT x.* FROM queue_message x WHERE x.id = s.queue_id OFFSET 0) m \
+         CROSS JOIN LATERAL (SELECT x.* FROM blob x WHERE x.id = m.blob_id OFFSET 0) b \
+         CROSS JOIN LATERAL (SELECT x.* FROM queue_recipient x \
+                              WHERE x.queue_id = s.queue_id AND x.state = 3 OFFSET 0) r \
          ORDER BY m.id, r.id",
         &[Type::FLOAT8, Type::INT8],
     );
@@ -96,9 +98,11 @@ pub async fn report_delayed(store: &Store, limit: u32) -> Result<Vec<OwedReport>
                 m.content_offset, m.reverse_path, m.envelope AS mail, m.received_at, \
                 r.id, r.recipient, r.envelope AS rcpt, r.result, r.due AS at, r.expires_at \
          FROM (SELECT d.* FROM queue_message d WHERE d.delay_at <= now() ORDER BY d.delay_at LIMIT $1) m \
-         JOIN blob b ON b.id = m.blob_id \
-         LEFT JOIN queue_recipient r ON r.queue_id = m.id AND r.state IN (0, 1, 2) \
-              AND queue_wants_v1('delay', m.reverse_path, r.envelope, m.envelope, r.recipient) \
+         CROSS JOIN LATERAL (SELECT x.* FROM blob x WHERE x.id = m.blob_id OFFSET 0) b \
+         LEFT JOIN LATERAL (SELECT x.* FROM queue_recipient x \
+                             WHERE x.queue_id = m.id AND x.state IN (0, 1, 2) \
+                               AND queue_wants_v1('delay', m.reverse_path, x.envelope, m.envelope, x.recipient) \
+                            OFFSET 0) r ON true \
          ORDER BY m.id, r.id",
         &[Type::INT8],
     );
