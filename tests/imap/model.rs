@@ -169,21 +169,24 @@ impl Model {
 }
 
 impl Memory {
-    /// Takes a response to SELECT with QRESYNC.
-    pub fn take(&mut self, answer: &str) -> Result<()> {
+    /// Takes a response to SELECT with QRESYNC; `false`: it is about none of the messages remembered.
+    pub fn take(&mut self, answer: &str) -> Result<bool> {
         if let Some(uids) = answer.strip_prefix("* VANISHED (EARLIER) ") {
             for uid in set(uids)? {
                 self.flags.remove(&uid);
             }
-        } else if answer.contains(" FETCH (") {
+            return Ok(true);
+        }
+        if answer.contains(" FETCH (") {
             let fetched = fetch(answer.strip_prefix("* ").context("not untagged")?)?;
             let uid = fetched.uid.context("no UID")?;
             ensure!(fetched.modseq.is_some(), "no MODSEQ in {answer}");
-            if let Some(flags) = fetched.flags {
-                self.flags.insert(uid, flags);
+            if let (Some(known), Some(flags)) = (self.flags.get_mut(&uid), fetched.flags) {
+                *known = flags;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 

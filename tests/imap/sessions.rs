@@ -235,8 +235,8 @@ impl Session {
         for answer in answers {
             let answer = String::from_utf8_lossy(&answer).into_owned();
             self.log.push(format!("S {answer}"));
-            memory.take(&answer)?;
-            if !answer.contains(" FETCH (") && !answer.contains("VANISHED") {
+            // What is not about a message that it knew is about a new one.
+            if !memory.take(&answer)? {
                 self.model.take(&answer, false)?;
             }
         }
