@@ -23,6 +23,9 @@ pub struct QueueConfig {
     pub retry_first_seconds: u64,
     /// Longest wait between two attempts.
     pub retry_longest_seconds: u64,
+    /// Least wait when a server did not answer the end of a message: it may have taken it, and is still busy with
+    /// it perhaps.
+    pub retry_unknown_seconds: u64,
     /// How often due mail that nobody rang for is looked for, by all nodes together.
     pub sweep_seconds: u64,
     /// For how many days what happened to a message can be looked up after it has left (`queue show`).
@@ -42,6 +45,7 @@ impl Default for QueueConfig {
             site_connections: 20,
             retry_first_seconds: retry.schedule.first.as_secs(),
             retry_longest_seconds: retry.schedule.longest.as_secs(),
+            retry_unknown_seconds: retry.unknown.as_secs(),
             sweep_seconds: engine.sweep_every.as_secs(),
             journal_days: 7,
             grace_seconds: 5,
@@ -92,7 +96,8 @@ impl QueueConfig {
             longest: Duration::from_secs(self.retry_longest_seconds),
         };
         // Each message has its own end, given when it was accepted (`[ingest] expire_hours`).
-        RetryPolicy { schedule, expire: Duration::MAX, ..RetryPolicy::default() }
+        let (expire, unknown) = (Duration::MAX, Duration::from_secs(self.retry_unknown_seconds));
+        RetryPolicy { schedule, expire, unknown, ..RetryPolicy::default() }
     }
 
     /// How long journals are kept.
