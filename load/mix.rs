@@ -122,22 +122,23 @@ impl Mail {
 
 /// A body and the header fields that describe it.
 fn body(mix: Mix, nth: usize, rng: &mut SmallRng) -> (String, Bytes) {
-    // The shares are exact in every pool, only the sizes are drawn.
-    let share = nth * 100 / POOL;
-    let (text_below, html_below) = match mix {
-        Mix::Full => (60, 97),
-        Mix::Small => (75, 100),
+    // Shares and sizes are the same in every pool, spread evenly over their range: few attachments make much
+    // of the octets, and drawn ones would make runs with different seeds unlike.
+    let (html_from, attached_from) = match mix {
+        Mix::Full => (POOL * 60 / 100, POOL * 97 / 100),
+        Mix::Small => (POOL * 75 / 100, POOL),
     };
+    let between = |from: usize, to: usize| (nth - from) as f64 / (to - from) as f64;
     let mut out = String::new();
-    if share < text_below {
-        let size = rng.random_range(2 << 10..8 << 10);
+    if nth < html_from {
+        let size = (2 << 10) + (between(0, html_from) * f64::from(6 << 10)) as usize;
         prose(&mut out, size, "", rng);
         return (text_type("plain"), out.into());
     }
     let boundary = format!("part-{:016x}", rng.next_u64());
     let _ = write!(out, "--{boundary}\r\n{}\r\n", text_type("plain"));
-    let kind = if share < html_below {
-        let size = rng.random_range(20 << 10..60 << 10);
+    let kind = if nth < attached_from {
+        let size = (20 << 10) + (between(html_from, attached_from) * f64::from(40 << 10)) as usize;
         prose(&mut out, size / 4, "", rng);
         let _ = write!(out, "\r\n--{boundary}\r\n{}\r\n<html><body>\r\n", text_type("html"));
         prose(&mut out, size - size / 4, "<p class=\"x\">", rng);
@@ -152,7 +153,7 @@ fn body(mix: Mix, nth: usize, rng: &mut SmallRng) -> (String, Bytes) {
              Content-Transfer-Encoding: base64\r\n\r\n"
         );
         // Most attachments are small ones.
-        let size = 0.2 * 10f64.powf(rng.random::<f64>().powf(1.3));
+        let size = 0.2 * 10f64.powf(between(attached_from, POOL).powf(1.2));
         attachment(&mut out, (size * 1_048_576.0) as usize, rng);
         "mixed"
     };
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_mixes_are_what_they_say() {
-        for (mix, low, high) in [(Mix::Full, 33.0, 45.0), (Mix::Small, 11.0, 16.0)] {
+        for (mix, low, high) in [(Mix::Full, 37.0, 39.0), (Mix::Small, 13.0, 15.0)] {
             let mail = Mail::new(mix, 7);
             let kib = mail.mean_octets() / 1024.0;
             assert!((low..high).contains(&kib), "{mix:?}: {kib:.1} KiB");
