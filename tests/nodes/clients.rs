@@ -197,7 +197,9 @@ async fn mbsync() -> Result<()> {
             assert!(files(folder)?.is_empty(), "{folder}");
         }
         // Here: one is read and flagged, one is deleted, one is moved to a new folder, one is written.
+        // By UID, highest last: the first two are changed on the other side.
         let mut mails = files("INBOX")?;
+        mails.sort_by_key(|path| uid_in_name(path));
         let marked = |path: &Path, flags: &str| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let base = name.split(":2,").next().unwrap_or_default().to_owned();
@@ -239,6 +241,13 @@ async fn mbsync() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// The UID that mbsync puts into a file's name.
+fn uid_in_name(path: &Path) -> u32 {
+    let name = path.to_string_lossy();
+    let digits = name.rsplit(",U=").next().unwrap_or_default();
+    digits.split(':').next().and_then(|uid| uid.parse().ok()).unwrap_or_default()
 }
 
 /// Puts the cluster's certificate where a client is told to find it.
