@@ -23,7 +23,7 @@ pub const TOKEN_IDLE: Duration = Duration::from_secs(15);
 /// How often a node gives signs of life for its tokens.
 pub const TOKEN_BEAT: Duration = Duration::from_secs(4);
 
-/// A token's number: that of its stream entry.
+/// A token's number: that of its stream entry. Destinations in other streams may have tokens of the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenId(pub u64, pub u64);
 

@@ -12,7 +12,7 @@ mod watch;
 use crate::recorder::Recorder;
 use crate::{Fate, Lease, Mono, Peers, Record, RetryPolicy, Sighting, Standing};
 use bells::Bells;
-use coordinator::work::{Bell, Give, Given, Token, TokenId};
+use coordinator::work::{Bell, Give, Given, Token};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -344,7 +344,32 @@ impl<R, N: Clone> Engine<R, N> {
     }
 
     /// Whether there is a run for a token.
-    fn is_held(&self, id: TokenId) -> bool {
-        self.runs.values().any(|run| run.token().is_some_and(|token| token.id == id))
+    /// A number alone says nothing: two destinations may have tokens of the same millisecond.
+    fn is_held(&self, token: &Token) -> bool {
+        let same = |held: &Token| held.id == token.id && held.destination == token.destination;
+        self.runs.values().any(|run| run.token().is_some_and(same))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coordinator::work::TokenId;
+
+    /// Streams number their entries by time, so two of them may give the same number.
+    #[test]
+    fn tokens_of_two_destinations_may_have_one_number() {
+        let mut engine: Engine<(), ()> = Engine::new(EngineConfig::default(), 1, Mono::default());
+        let now = Mono(Duration::from_secs(1));
+        engine.handle(now, Event::Renewed(now, Ok(())));
+        let token = |domain: &str| Token {
+            id: TokenId(7, 0),
+            destination: Destination::new(domain),
+            generation: 1,
+        };
+        engine.handle(now, Event::Taken(Ok(vec![token("a.test"), token("b.test")])));
+        assert_eq!(engine.runs(), 2);
+        engine.handle(now, Event::Taken(Ok(vec![token("b.test")])));
+        assert_eq!(engine.runs(), 2, "it has that one already");
     }
 }

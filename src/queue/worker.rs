@@ -267,6 +267,8 @@ impl<W: Rows, C: Carrier<W::Row, W::Note>> Hands<W, C> {
             Do::Claim(run, destination, most, after) => self.task(async move {
                 let begun = Instant::now();
                 let claimed = rows.claim(&destination, most, after).await;
+                let count = claimed.as_ref().map_or(0, |(claims, _)| claims.len());
+                tracing::trace!(run = run.0, %destination, count, "claimed");
                 count_claim(&claimed, begun.elapsed());
                 Event::Claimed(run, claimed)
             }),
@@ -320,7 +322,11 @@ impl<W: Rows, C: Carrier<W::Row, W::Note>> Hands<W, C> {
         let (work, me) = (self.work.clone(), self.me);
         self.task(async move {
             let Some(work) = work else { return Event::Taken(Err(Away)) };
-            Event::Taken(heard(work.take(me, most).await))
+            let taken = heard(work.take(me, most).await);
+            for token in taken.iter().flatten() {
+                tracing::trace!(id = ?token.id, destination = %token.destination, "a token");
+            }
+            Event::Taken(taken)
         });
     }
 
@@ -347,7 +353,10 @@ impl<W: Rows, C: Carrier<W::Row, W::Note>> Hands<W, C> {
         let (work, me) = (self.work.clone(), self.me);
         self.task(async move {
             let Some(work) = work else { return Event::Given(run, Ok(Given::Lost)) };
-            Event::Given(run, heard(work.give(me, &token, how).await))
+            let given = heard(work.give(me, &token, how).await);
+            let destination = &token.destination;
+            tracing::trace!(run = run.0, id = ?token.id, %destination, ?how, ?given, "gave a token");
+            Event::Given(run, given)
         });
     }
 }

@@ -105,7 +105,7 @@ impl<R, N: Clone> Engine<R, N> {
         self.timers.take.done();
         self.bells.lost = result.is_err();
         for token in result.unwrap_or_default() {
-            if !self.is_held(token.id) {
+            if !self.is_held(&token) {
                 self.begin(now, token);
             }
         }
