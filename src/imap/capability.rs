@@ -104,6 +104,12 @@ pub enum Capability {
     MetadataServer,
     /// RFC 5465
     Notify,
+    /// RFC 4314: a driver checks the right of every command.
+    Acl,
+    /// RFC 4314 §5.1.1: the rights that RFC 2086 does not know.
+    AclRights,
+    /// RFC 8440
+    ListMyRights,
 }
 
 /// A capability's declaration.
@@ -168,6 +174,9 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::Metadata, "METADATA", false, "RFC 5464"),
     spec(Capability::MetadataServer, "METADATA-SERVER", false, "RFC 5464"),
     spec(Capability::Notify, "NOTIFY", false, "RFC 5465"),
+    spec(Capability::Acl, "ACL", false, "RFC 4314"),
+    spec(Capability::AclRights, "RIGHTS=texk", false, "RFC 4314"),
+    spec(Capability::ListMyRights, "LIST-MYRIGHTS", false, "RFC 8440"),
 ];
 
 /// What ENABLE turns on (RFC 5161).

@@ -3,6 +3,7 @@
 //! An extension adds a file beside these, a capability, and its lines in the tables: [`COMMANDS`], and
 //! those of FETCH items, SEARCH keys, STATUS items and LIST options.
 
+mod acl;
 mod append;
 mod auth;
 mod fetch;
@@ -18,6 +19,7 @@ mod search;
 mod sort;
 mod status;
 
+pub use acl::{AclChange, Identifier};
 pub use append::{Append, Replaced};
 pub use fetch::{BodySection, Fetch, FetchItem, Partial, SectionText};
 pub use list::{List, ListReturn, ListSelect};
@@ -93,20 +95,24 @@ pub(crate) enum Verb {
     Copy,
     Create,
     Delete,
+    DeleteAcl,
     Enable,
     Examine,
     Expunge,
     Fetch,
+    GetAcl,
     GetMetadata,
     GetQuota,
     GetQuotaRoot,
     Id,
     Idle,
     List,
+    ListRights,
     Login,
     Logout,
     Lsub,
     Move,
+    MyRights,
     Namespace,
     Noop,
     Notify,
@@ -114,6 +120,7 @@ pub(crate) enum Verb {
     Replace,
     Search,
     Select,
+    SetAcl,
     SetMetadata,
     SetQuota,
     Sort,
@@ -237,6 +244,33 @@ pub enum Command {
         /// Names in lower case, and values.
         entries: Vec<MetadataEntry>,
     },
+    /// SETACL (RFC 4314)
+    SetAcl {
+        /// Of which mailbox.
+        mailbox: String,
+        /// For whom.
+        identifier: Identifier,
+        /// What.
+        change: AclChange,
+    },
+    /// DELETEACL (RFC 4314)
+    DeleteAcl {
+        /// Of which mailbox.
+        mailbox: String,
+        /// For whom.
+        identifier: Identifier,
+    },
+    /// GETACL (RFC 4314)
+    GetAcl(String),
+    /// LISTRIGHTS (RFC 4314)
+    ListRights {
+        /// Of which mailbox.
+        mailbox: String,
+        /// For whom.
+        identifier: Identifier,
+    },
+    /// MYRIGHTS (RFC 4314)
+    MyRights(String),
     /// FETCH
     Fetch(Fetch),
     /// STORE
@@ -323,6 +357,25 @@ pub const COMMANDS: &[CommandSpec] = &[
         "RFC 9208 4.1.3",
         quota::set_quota,
     ),
+    spec("SETACL", Verb::SetAcl, KNOWN, Some(Capability::Acl), "RFC 4314 3.1", acl::set_acl),
+    spec(
+        "DELETEACL",
+        Verb::DeleteAcl,
+        KNOWN,
+        Some(Capability::Acl),
+        "RFC 4314 3.2",
+        acl::with_identifier,
+    ),
+    spec("GETACL", Verb::GetAcl, KNOWN, Some(Capability::Acl), "RFC 4314 3.3", acl::of_mailbox),
+    spec(
+        "LISTRIGHTS",
+        Verb::ListRights,
+        KNOWN,
+        Some(Capability::Acl),
+        "RFC 4314 3.4",
+        acl::with_identifier,
+    ),
+    spec("MYRIGHTS", Verb::MyRights, KNOWN, Some(Capability::Acl), "RFC 4314 3.5", acl::of_mailbox),
     spec("SELECT", Verb::Select, KNOWN, None, "RFC 9051 6.3.2", mailbox::select),
     spec("EXAMINE", Verb::Examine, KNOWN, None, "RFC 9051 6.3.3", mailbox::select),
     spec("CREATE", Verb::Create, KNOWN, None, "RFC 9051 6.3.4", mailbox::create),

@@ -23,11 +23,11 @@ mod utf7;
 
 pub use capability::{CAPABILITIES, Capabilities, Capability, CapabilitySpec};
 pub use command::{
-    Append, BodySection, COMMANDS, Command, CommandSpec, DateKind, DateOp, Depth, Fetch, FetchItem,
-    GetMetadata, List, ListReturn, ListSelect, MetadataEntry, Notify, NotifyEvents, NotifyGroup,
-    NotifyMailboxes, NotifySelected, Partial, PartialRange, QResync, Replaced, Returns, Search,
-    SearchKey, SectionText, Sort, SortCriterion, SortKey, SpecialUse, State, StatusItem, Store,
-    StoreAction, Thread, ThreadAlgorithm, Transfer,
+    AclChange, Append, BodySection, COMMANDS, Command, CommandSpec, DateKind, DateOp, Depth, Fetch,
+    FetchItem, GetMetadata, Identifier, List, ListReturn, ListSelect, MetadataEntry, Notify,
+    NotifyEvents, NotifyGroup, NotifyMailboxes, NotifySelected, Partial, PartialRange, QResync,
+    Replaced, Returns, Search, SearchKey, SectionText, Sort, SortCriterion, SortKey, SpecialUse,
+    State, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Transfer,
 };
 pub use config::Config;
 pub use cursor::Refusal;

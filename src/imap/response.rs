@@ -3,6 +3,7 @@
 //! Everything goes straight into the output buffer. [`Writer`] writes whole untagged lines, [`FetchLine`]
 //! one FETCH response item by item, so that a body can stream through it.
 
+mod acl;
 mod code;
 mod envelope;
 mod fetch;

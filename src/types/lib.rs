@@ -1,4 +1,4 @@
-//! The words every crate shares: ids, UIDs, mod-sequences, flags and addresses.
+//! The words every crate shares: ids, UIDs, mod-sequences, flags, rights and addresses.
 //!
 //! Floor 0: no I/O, no clock, no randomness except the making of UUIDv7 ids.
 
@@ -6,6 +6,7 @@ mod address;
 mod destination;
 mod flags;
 mod ids;
+mod rights;
 
 pub use address::{AddressError, EmailAddress};
 pub use destination::Destination;
@@ -14,3 +15,4 @@ pub use ids::{
     AccountId, BlobId, DomainId, IdError, Incarnation, MailboxId, MessageId, ModSeq, QueueId,
     TenantId, ThreadId, Uid, UidValidity,
 };
+pub use rights::{Rights, RightsError};

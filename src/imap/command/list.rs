@@ -1,4 +1,4 @@
-//! LIST with its extended forms (RFC 5258, RFC 5819, RFC 6154), and LSUB.
+//! LIST with its extended forms (RFC 5258, RFC 5819, RFC 6154, RFC 8440), and LSUB.
 
 use super::status;
 use super::{Call, Command, Request, StatusItem};
@@ -51,6 +51,8 @@ pub struct ListReturn {
     pub special_use: bool,
     /// A STATUS response for each.
     pub status: Vec<StatusItem>,
+    /// A MYRIGHTS response for each (RFC 8440).
+    pub my_rights: bool,
 }
 
 impl List {
@@ -168,6 +170,10 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<ListReturn> {
             "SPECIAL-USE" => {
                 cursor.need(Capability::SpecialUse)?;
                 returns.special_use = true;
+            }
+            "MYRIGHTS" => {
+                cursor.need(Capability::ListMyRights)?;
+                returns.my_rights = true;
             }
             "STATUS" => {
                 cursor.need(Capability::ListStatus)?;

@@ -150,6 +150,25 @@ impl Client {
                 writer.metadata_changed(mailbox, &["/shared/comment", "/private/comment"]);
                 return self.session.finish(Status::No, Some(&Code::MetadataTooMany), "Full");
             }
+            Command::GetAcl(mailbox) => {
+                let rights = |text| types::Rights::parse(text).unwrap();
+                writer.acl(
+                    mailbox,
+                    &[
+                        ("Fred", rights("rwipslxetad")),
+                        ("-Fred", rights("wetd")),
+                        ("$team", rights("w")),
+                    ],
+                );
+            }
+            Command::ListRights { mailbox, identifier } => {
+                let required = if identifier.given == "smith" { "la" } else { "" };
+                let required = types::Rights::parse(required).unwrap();
+                writer.list_rights(mailbox, &identifier.given, required);
+            }
+            Command::MyRights(mailbox) => {
+                writer.my_rights(mailbox, types::Rights::parse("rwiptsldaex").unwrap());
+            }
             Command::GetQuota(root) => writer.quota(root, &[STORAGE]),
             Command::SetQuota { root, .. } => {
                 writer
@@ -165,6 +184,9 @@ impl Client {
             Command::List(list) => {
                 for (name, attributes) in MAILBOXES.iter().filter(|(name, _)| list.matches(name)) {
                     writer.list(&ListEntry { attributes, name, ..ListEntry::default() });
+                    if list.returns.my_rights {
+                        writer.my_rights(name, types::Rights::ALL);
+                    }
                 }
             }
             Command::Lsub(list) => {

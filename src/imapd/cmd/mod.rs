@@ -60,6 +60,11 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
             metadata::set(client, &mailbox, &entries).await
         }
         // Not announced, so it does not come.
-        Command::SetQuota { .. } => Ok(Answer::bad("Not possible here")),
+        Command::SetQuota { .. }
+        | Command::SetAcl { .. }
+        | Command::DeleteAcl { .. }
+        | Command::GetAcl(_)
+        | Command::ListRights { .. }
+        | Command::MyRights(_) => Ok(Answer::bad("Not possible here")),
     }
 }
