@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("sieve", 0),
     ("smtp", 1),
     ("imap", 1),
+    ("pop3", 1),
     ("jmap", 1),
     ("dav", 1),
     ("store", 2),
@@ -28,6 +29,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("groupware", 3),
     ("smtpd", 4),
     ("imapd", 4),
+    ("pop3d", 4),
     ("webd", 4),
     ("delivery", 4),
     ("postrider", 5),
@@ -73,6 +75,7 @@ const FORBIDDEN: &[(&[u32], &[&str])] = &[
         &[
             "smtp",
             "imap",
+            "pop3",
             "jmap",
             "dav",
             "tokio-postgres",
