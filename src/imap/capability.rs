@@ -86,6 +86,8 @@ pub enum Capability {
     ThreadOrderedSubject,
     /// RFC 5256 §3, THREAD
     ThreadReferences,
+    /// RFC 5255 §4.3: SEARCH, SORT and THREAD compare by i;unicode-casemap.
+    I18nLevel1,
     /// RFC 9394
     Partial,
     /// RFC 9208
@@ -165,6 +167,7 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::ESort, "ESORT", false, "RFC 5267"),
     spec(Capability::ThreadOrderedSubject, "THREAD=ORDEREDSUBJECT", false, "RFC 5256"),
     spec(Capability::ThreadReferences, "THREAD=REFERENCES", false, "RFC 5256"),
+    spec(Capability::I18nLevel1, "I18NLEVEL=1", false, "RFC 5255"),
     spec(Capability::Partial, "PARTIAL", false, "RFC 9394"),
     spec(Capability::Quota, "QUOTA", false, "RFC 9208"),
     spec(Capability::QuotaResStorage, "QUOTA=RES-STORAGE", false, "RFC 9208"),

@@ -84,6 +84,7 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::Replace,
     Capability::Metadata,
     Capability::Notify,
+    Capability::I18nLevel1,
 ]);
 
 impl Config {

@@ -1,4 +1,4 @@
-//! How texts compare: the collation i;unicode-casemap (RFC 5051), as RFC 5256 §7 wants it for SORT and THREAD.
+//! How texts compare: the collation i;unicode-casemap (RFC 5051), as RFC 5255 §4 wants it for SEARCH, SORT and THREAD.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -8,6 +8,15 @@ pub(crate) fn fold(text: &str) -> String {
         return text.to_ascii_uppercase();
     }
     text.chars().map(titlecase).nfkd().collect()
+}
+
+/// What texts are ordered by: "The resulting sorted list is produced by appending all collated "failed" strings", in
+/// which octets did not fit their charset, "after all strings collated using the active comparator" (RFC 5255 §4.6).
+pub(crate) fn sort_key(text: &str) -> String {
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return format!("{}{text}", char::MAX);
+    }
+    fold(text)
 }
 
 /// The simple titlecase mapping: one character for one. Where the standard library knows only a longer one the
@@ -40,5 +49,16 @@ mod tests {
         assert_eq!(fold("ﬁn"), fold("ﬁN"));
         assert_ne!(fold("a"), fold("ä"));
         assert!(fold("ärger") > fold("Arger") && fold("b") > fold("A"));
+    }
+
+    #[test]
+    fn broken_texts_come_last() {
+        // The example of RFC 5255 §4.6, whose first and third string are no UTF-8.
+        let read = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        let one = read(b"\xD0\xC0\xD0\xBD\xD0\xB4\xD1\x80\xD0\xB5\xD0\xB9");
+        let three = read(b"\xD0\x92\xD0\xB0\xD1\x81\xD0\xB8\xD0\xBB\xD0\xB8\xFF\xB9");
+        let (two, four) = ("сЕРГЕЙ", "Алексей");
+        let keys = [four, two, three.as_str(), one.as_str()].map(sort_key);
+        assert!(keys[0] < keys[1] && keys[1] < keys[2] && keys[1] < keys[3]);
     }
 }

@@ -6,14 +6,15 @@
 
 mod bytes;
 pub(crate) mod dates;
+mod text;
 
+use crate::collate::fold;
 use crate::fetch::{Message, Pages};
 use crate::uids::UidSet;
 use crate::view::View;
 use crate::{Mail, MailError};
 use chrono::NaiveDate;
 use futures::{StreamExt, TryStreamExt};
-use message::{decode_header_text, unfold};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::message::UidRow;
@@ -101,7 +102,7 @@ enum Node {
 #[derive(Debug, Clone)]
 struct Needle {
     place: Place,
-    /// In lower case.
+    /// Folded.
     text: String,
 }
 
@@ -159,7 +160,7 @@ impl Query {
 
 fn compile(key: Key, needles: &mut Vec<Needle>) -> Node {
     let mut needle = |place, text: &str| {
-        needles.push(Needle { place, text: text.to_lowercase() });
+        needles.push(Needle { place, text: fold(text) });
         Node::Needle(needles.len() - 1)
     };
     match key {
@@ -266,24 +267,6 @@ impl Needle {
         structure
             .covers(std::slice::from_ref(name))
             .then(|| structure.fields.iter().any(|field| self.in_field(&field.name, &field.value)))
-    }
-
-    /// Whether a header field holds it.
-    fn in_field(&self, name: &str, value: &[u8]) -> bool {
-        if let Place::Field(wanted) = &self.place
-            && !wanted.eq_ignore_ascii_case(name)
-        {
-            return false;
-        }
-        if self.text.is_empty() {
-            return true;
-        }
-        let value = unfold(value);
-        let text = decode_header_text(&value).to_lowercase();
-        match self.place {
-            Place::Field(_) => text.contains(&self.text),
-            _ => format!("{}: {text}", name.to_lowercase()).contains(&self.text),
-        }
     }
 }
 

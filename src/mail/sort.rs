@@ -2,7 +2,7 @@
 //!
 //! Only what the criteria compare is in memory, counted against the node's budget.
 
-use crate::collate::fold;
+use crate::collate::sort_key;
 use crate::fetch::{Message, Pages};
 use crate::search::dates::moment;
 use crate::search::{Progress, Query};
@@ -85,7 +85,7 @@ impl SortBy {
             Self::DisplayFrom => display(&envelope.from),
             Self::DisplayTo => display(&envelope.to),
         };
-        Value::Text(fold(&text).into())
+        Value::Text(sort_key(&text).into())
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn entry(uid: u32, values: &[&str]) -> Entry {
-        let values = values.iter().map(|text| Value::Text(fold(text).into())).collect();
+        let values = values.iter().map(|text| Value::Text(sort_key(text).into())).collect();
         Entry { uid, values }
     }
 

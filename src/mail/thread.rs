@@ -3,7 +3,7 @@
 //! The trees are lists of nodes that name their children by place, so that no depth costs stack. Links follow the
 //! RFC's steps, which are named where they are taken.
 
-use crate::collate::fold;
+use crate::collate::sort_key;
 use crate::fetch::Message;
 use crate::search::{Progress, Query};
 use crate::sort::sent;
@@ -68,7 +68,7 @@ impl Entry {
         let mut entry = Self {
             uid: row.uid.0,
             date: sent(row, message),
-            subject: fold(&subject.base),
+            subject: sort_key(&subject.base),
             is_reply: subject.is_reply,
             ..Self::default()
         };

@@ -27,7 +27,8 @@ fn base64_prefix(body: &[u8]) -> Vec<u8> {
 }
 
 /// Octets of a charset as text; an unknown charset is read as UTF-8 with replacement.
-pub(crate) fn charset_to_text(charset: Option<&str>, bytes: &[u8]) -> String {
+#[must_use]
+pub fn charset_to_text(charset: Option<&str>, bytes: &[u8]) -> String {
     match charset {
         Some(name)
             if !name.eq_ignore_ascii_case("utf-8") && !name.eq_ignore_ascii_case("us-ascii") =>
@@ -39,12 +40,6 @@ pub(crate) fn charset_to_text(charset: Option<&str>, bytes: &[u8]) -> String {
         }
         _ => String::from_utf8_lossy(bytes).into_owned(),
     }
-}
-
-/// The text of a part as a reader sees it: transfer encoding and charset undone, markup kept.
-#[must_use]
-pub fn text_of_part(part: &crate::Part, body: &[u8]) -> String {
-    charset_to_text(part.param("charset"), &decode_body(&part.encoding, body))
 }
 
 /// A header text with its encoded-words (RFC 2047) decoded.

@@ -20,7 +20,7 @@ mod sections;
 mod structure;
 
 pub use address::{Address, parse_addresses};
-pub use decode::{decode_body, decode_header_text, text_of_part};
+pub use decode::{charset_to_text, decode_body, decode_header_text};
 pub use fields::{Field, header_fields, iter_fields, unfold};
 pub use references::reference_hashes;
 pub use scanner::{Scanned, Scanner};

@@ -19,7 +19,7 @@ fn entries(text: &str) -> Vec<Entry> {
             Entry {
                 uid: numbers.next().unwrap() as u32,
                 date: numbers.next().unwrap(),
-                subject: fold(&subject.base),
+                subject: sort_key(&subject.base),
                 is_reply: subject.is_reply,
                 id: words(id).pop(),
                 references: words(references),
@@ -185,7 +185,7 @@ proptest! {
                 Entry {
                     uid: at as u32 + 1,
                     date,
-                    subject: fold(&subject.base),
+                    subject: sort_key(&subject.base),
                     is_reply: subject.is_reply,
                     id: (id > 1).then(|| format!("{id}@x")),
                     references: references.into_iter().map(|id| format!("{id}@x")).collect(),
