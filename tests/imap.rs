@@ -9,6 +9,8 @@ mod quota;
 mod sessions;
 
 use anyhow::{Context, Result, ensure};
+use futures::StreamExt;
+use std::future::ready;
 use std::net::SocketAddr;
 use std::time::Duration;
 use testkit::transcript::{Variables, play};
@@ -44,7 +46,7 @@ async fn transcripts() -> Result<()> {
         std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.sort();
     let only = std::env::var("TRANSCRIPT").unwrap_or_default();
-    let mut failures = Vec::new();
+    let mut plays = Vec::new();
     for path in files {
         let name = path.file_stem().context("a name")?.to_string_lossy().into_owned();
         if !name.contains(&only) {
@@ -52,14 +54,19 @@ async fn transcripts() -> Result<()> {
         }
         let text = std::fs::read_to_string(&path)?;
         for (way, nodes) in [("one", (|_| 0) as fn(usize) -> usize), ("two", |node| node - 1)] {
-            let account = format!("{name}-{way}");
-            let work = play_one(&cluster, &text, &account, nodes);
-            let outcome = tokio::time::timeout(Duration::from_secs(60), work).await;
-            if let Err(error) = outcome.context("it hangs").and_then(|outcome| outcome) {
-                failures.push(format!("{name}, {way} node(s): {error:#}"));
-            }
+            plays.push((name.clone(), text.clone(), way, nodes));
         }
     }
+    // They mostly wait, so several at a time are quicker.
+    let cluster = &cluster;
+    let outcomes = futures::stream::iter(plays).map(|(name, text, way, nodes)| async move {
+        let account = format!("{name}-{way}");
+        let work = play_one(cluster, &text, &account, nodes);
+        let outcome = tokio::time::timeout(Duration::from_secs(120), work).await;
+        let outcome = outcome.context("it hangs").and_then(|outcome| outcome);
+        outcome.err().map(|error| format!("{name}, {way} node(s): {error:#}"))
+    });
+    let failures: Vec<String> = outcomes.buffer_unordered(4).filter_map(ready).collect().await;
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     cluster.check().await
 }

@@ -179,8 +179,9 @@ impl Client {
     ) -> io::Result<Woken> {
         let idle = self.machine.is_listening();
         let selected = self.selected.as_mut().filter(|_| idle);
-        let behind = selected.as_ref().is_some_and(|selected| selected.synced.is_none());
+        let mut behind = selected.as_ref().is_some_and(|selected| selected.synced.is_none());
         let notify = self.notify.as_mut().filter(|_| idle);
+        behind |= notify.as_ref().is_some_and(|notify| notify.behind);
         let watch = match notify {
             Some(notify) => Some(&mut notify.watch),
             None => selected.and_then(|selected| selected.watch.as_mut()),

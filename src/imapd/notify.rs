@@ -20,6 +20,8 @@ pub(crate) struct Watching {
     wanted: Notify,
     follow: Follow,
     pub(crate) watch: Watch,
+    /// The last look at the account failed: there may be something to tell.
+    pub(crate) behind: bool,
 }
 
 impl Watching {
@@ -66,15 +68,24 @@ fn covers(mailboxes: &NotifyMailboxes, name: &str, subscribed: &BTreeSet<String>
 
 /// NOTIFY SET and NOTIFY NONE.
 pub(crate) async fn notify(client: &mut Client, wanted: Notify) -> Result<Answer, Stop> {
+    let before = client.notify.take();
+    let result = set(client, wanted).await;
+    if result.is_err() {
+        client.notify = before;
+    }
+    result
+}
+
+async fn set(client: &mut Client, wanted: Notify) -> Result<Answer, Stop> {
     // "A successful NOTIFY SET command MUST cause the server to immediately return any accumulated changes to the
-    // currently selected mailbox" (RFC 5465 §3.1).
+    // currently selected mailbox" (RFC 5465 §3.1): also what was not told since an earlier NOTIFY NONE.
     client.update(Look::Now).await?;
     let account = client.account()?;
     let mail = client.shared.mail.clone();
     // The watch first: what happens after the look wakes us.
     let watch = mail.hub().watch(account);
     let follow = mail.follow_account(account).await?;
-    let watching = Watching { wanted, follow, watch };
+    let watching = Watching { wanted, follow, watch, behind: false };
     if watching.wanted.status {
         for mailbox in mail.mailboxes(account).await? {
             let events = watching.events(&mailbox.name);
@@ -135,9 +146,13 @@ impl Client {
             self.tell_new().await?;
             self.tell_news().await
         };
-        match told.await {
+        let told = told.await;
+        if let Some(notify) = &mut self.notify {
+            notify.behind = told.is_err();
+        }
+        match told {
             Err(Stop::Gone(error)) => Err(error),
-            // It is told with the next change, or asked for.
+            // It is told a little later.
             Ok(()) | Err(Stop::Answer(_)) => Ok(()),
         }
     }
@@ -151,11 +166,17 @@ impl Client {
         let before = selected.shown_new.saturating_add(1);
         let new = selected.view.known(&UidSet::from_ranges([before..=u32::MAX]));
         let new = new.difference(selected.view.vanished()).difference(&selected.own_new);
+        let (shown, own) = (selected.shown_new, selected.own_new.clone());
         self.note_new();
         if items.is_empty() || new.is_empty() {
             return Ok(());
         }
-        Box::pin(fetch::tell(self, new, items)).await
+        let told = Box::pin(fetch::tell(self, new, items)).await;
+        if let (Err(_), Some(selected)) = (&told, &mut self.selected) {
+            // Telling something twice does no harm.
+            (selected.shown_new, selected.own_new) = (shown, own);
+        }
+        told
     }
 
     async fn tell_news(&mut self) -> Result<(), Stop> {

@@ -14,6 +14,8 @@ use types::{AccountId, MailboxId, ModSeq};
 const PAGE: u32 = 1_000;
 /// Most rows followed at once; beyond them a follower is lost.
 const MOST: usize = 20_000;
+/// How often it is tried to see an account between two changes.
+const TRIES: u32 = 20;
 
 /// Where one who watches an account stands.
 #[derive(Debug, Clone)]
@@ -102,10 +104,20 @@ impl Follow {
         }
     }
 
-    fn stand(&mut self, at: ModSeq, mailboxes: &[Mailbox]) {
+    fn stand(&mut self, at: ModSeq) {
         self.at = at;
         self.own.retain(|own| *own > at);
-        self.names = mailboxes.iter().map(|mailbox| (mailbox.id, mailbox.name.clone())).collect();
+    }
+
+    /// Takes over the names of these mailboxes as they are, and of no others: the mailboxes were read after the log, so
+    /// there may be one among them of which only the next look will hear. Known before, it would never be told.
+    fn learn(&mut self, named: &BTreeSet<MailboxId>, mailboxes: &[Mailbox]) {
+        for id in named {
+            match mailboxes.iter().find(|mailbox| mailbox.id == *id) {
+                Some(mailbox) => self.names.insert(*id, mailbox.name.clone()),
+                None => self.names.remove(id),
+            };
+        }
     }
 
     /// Sorts rows of the log by what they are about.
@@ -148,6 +160,8 @@ impl Follow {
             }
         }
         news.names = self.renamed(&named, &mailboxes);
+        let named = rows.iter().filter(|row| row.kind == Kind::Mailbox);
+        self.learn(&named.filter_map(|row| row.mailbox).collect(), &mailboxes);
         let at = |mailbox: &Mailbox| touched.get(&mailbox.id).copied();
         news.messages =
             mailboxes.iter().filter_map(|mailbox| Some((mailbox.clone(), at(mailbox)?))).collect();
@@ -214,14 +228,24 @@ impl Mail {
     /// # Errors
     /// [`MailError::NoAccount`]; [`MailError::Busy`], [`MailError::Unavailable`].
     pub async fn follow_account(&self, account: AccountId) -> Result<Follow, MailError> {
-        // The modseq first: whatever is read after it can only be newer.
+        let mut at = self.account_modseq(account).await?;
+        for _ in 0..TRIES {
+            let subscribed = self.subscriptions(account).await?.into_iter().collect();
+            let mailboxes = self.mailboxes(account).await?;
+            let names = mailboxes.into_iter().map(|mailbox| (mailbox.id, mailbox.name)).collect();
+            // Names and place have to belong together: what happened between would be taken for known.
+            let now = self.account_modseq(account).await?;
+            if now == at {
+                return Ok(Follow { account, at, names, subscribed, own: HashSet::new() });
+            }
+            at = now;
+        }
+        Err(MailError::Busy("the account changes all the time"))
+    }
+
+    async fn account_modseq(&self, account: AccountId) -> Result<ModSeq, MailError> {
         let modseqs = store::mailbox::account_modseqs(&self.store, &[account]).await?;
-        let at = modseqs.first().ok_or(MailError::NoAccount)?.1;
-        let subscribed = self.subscriptions(account).await?.into_iter().collect();
-        let (names, own) = (HashMap::new(), HashSet::new());
-        let mut follow = Follow { account, at, names, subscribed, own };
-        follow.stand(at, &self.mailboxes(account).await?);
-        Ok(follow)
+        Ok(modseqs.first().ok_or(MailError::NoAccount)?.1)
     }
 
     /// What happened since the last look.
@@ -253,13 +277,7 @@ impl Mail {
             let mailboxes = self.mailboxes(follow.account).await?;
             follow.sort(&rows, mailboxes, &mut news);
         }
-        let mailboxes = std::mem::take(&mut news.mailboxes);
-        if !rows.is_empty() {
-            follow.stand(at, &mailboxes);
-        } else {
-            follow.at = at;
-        }
-        news.mailboxes = mailboxes;
+        follow.stand(at);
         Ok(news)
     }
 }
@@ -267,6 +285,55 @@ impl Mail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn mailbox(id: MailboxId, name: &str) -> Mailbox {
+        use types::{Uid, UidValidity};
+        Mailbox {
+            id,
+            name: name.into(),
+            role: crate::Role::None,
+            uidvalidity: UidValidity(1),
+            uidnext: Uid(1),
+            highest_modseq: ModSeq(1),
+            total: 0,
+            unseen: 0,
+            deleted: 0,
+            recent: 0,
+            size: 0,
+            recent_uid: Uid(1),
+        }
+    }
+
+    fn row(modseq: u64, kind: Kind, mailbox: MailboxId) -> AccountChange {
+        let (mailbox, names) = (Some(mailbox), Vec::new());
+        AccountChange { modseq: ModSeq(modseq), kind, op: 1, mailbox, names }
+    }
+
+    /// The mailboxes are read after the log, so they may be ahead of it.
+    #[test]
+    fn a_mailbox_that_was_seen_before_its_row_is_told() {
+        let (old, new) = (MailboxId::new(), MailboxId::new());
+        let names = HashMap::from([(old, "old".to_owned())]);
+        let (subscribed, own) = (BTreeSet::new(), HashSet::new());
+        let mut follow = Follow { account: AccountId(1), at: ModSeq(1), names, subscribed, own };
+        let both = vec![mailbox(old, "old"), mailbox(new, "new")];
+        let mut news = News::default();
+        follow.sort(&[row(2, Kind::Messages, old)], both.clone(), &mut news);
+        assert_eq!((news.names, news.messages.len()), (vec![], 1));
+        let mut news = News::default();
+        follow.sort(&[row(3, Kind::Mailbox, new)], both.clone(), &mut news);
+        assert_eq!(news.names, [NameChange::Created("new".into())]);
+        // What it did itself is known and not told.
+        let renamed = vec![mailbox(old, "older"), mailbox(new, "new")];
+        follow.made(ModSeq(4));
+        let mut news = News::default();
+        follow.sort(&[row(4, Kind::Mailbox, old)], renamed.clone(), &mut news);
+        assert_eq!(news.names, []);
+        let mut news = News::default();
+        follow.sort(&[row(5, Kind::Mailbox, old)], both, &mut news);
+        let (from, to) = ("older".into(), "old".into());
+        assert_eq!(news.names, [NameChange::Renamed { from, to }]);
+    }
 
     #[test]
     fn children_go_with_their_parents() {
