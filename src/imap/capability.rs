@@ -112,6 +112,10 @@ pub enum Capability {
     AclRights,
     /// RFC 8440
     ListMyRights,
+    /// RFC 9586: once enabled, no message numbers in either direction.
+    UidOnly,
+    /// RFC 9590: annotations with LIST.
+    ListMetadata,
 }
 
 /// A capability's declaration.
@@ -180,11 +184,18 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::Acl, "ACL", false, "RFC 4314"),
     spec(Capability::AclRights, "RIGHTS=texk", false, "RFC 4314"),
     spec(Capability::ListMyRights, "LIST-MYRIGHTS", false, "RFC 8440"),
+    spec(Capability::UidOnly, "UIDONLY", false, "RFC 9586"),
+    spec(Capability::ListMetadata, "LIST-METADATA", false, "RFC 9590"),
 ];
 
 /// What ENABLE turns on (RFC 5161).
-pub(crate) const ENABLED: &[Capability] =
-    &[Capability::Imap4Rev2, Capability::CondStore, Capability::QResync, Capability::Utf8Accept];
+pub(crate) const ENABLED: &[Capability] = &[
+    Capability::Imap4Rev2,
+    Capability::CondStore,
+    Capability::QResync,
+    Capability::Utf8Accept,
+    Capability::UidOnly,
+];
 
 const fn spec(
     capability: Capability,
@@ -214,7 +225,7 @@ const WITHIN_REV2: &[Capability] = &[
 
 /// A set of capabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Capabilities(u64);
+pub struct Capabilities(u128);
 
 impl Capabilities {
     /// Everything this crate parses.
@@ -223,7 +234,7 @@ impl Capabilities {
         let mut bits = 0;
         let mut at = 0;
         while at < CAPABILITIES.len() {
-            bits |= 1 << CAPABILITIES[at].capability as u64;
+            bits |= 1 << CAPABILITIES[at].capability as u32;
             at += 1;
         }
         Self(bits)
@@ -232,19 +243,19 @@ impl Capabilities {
     /// This set and `capability`.
     #[must_use]
     pub const fn with(self, capability: Capability) -> Self {
-        Self(self.0 | 1 << capability as u64)
+        Self(self.0 | 1 << capability as u32)
     }
 
     /// This set without `capability`.
     #[must_use]
     pub const fn without(self, capability: Capability) -> Self {
-        Self(self.0 & !(1 << capability as u64))
+        Self(self.0 & !(1 << capability as u32))
     }
 
     /// Whether `capability` is in it by name.
     #[must_use]
     pub const fn has(self, capability: Capability) -> bool {
-        self.0 & (1 << capability as u64) != 0
+        self.0 & (1 << capability as u32) != 0
     }
 
     /// Whether what `capability` brings is there: by name, as a part of IMAP4rev2, or since "the presence of the

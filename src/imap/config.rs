@@ -85,6 +85,8 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::Metadata,
     Capability::Notify,
     Capability::I18nLevel1,
+    Capability::UidOnly,
+    Capability::ListMetadata,
 ]);
 
 impl Config {

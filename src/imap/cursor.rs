@@ -48,6 +48,11 @@ impl Grammar {
         self.enabled.has(Capability::Imap4Rev2)
     }
 
+    /// No message numbers.
+    pub(crate) fn uid_only(&self) -> bool {
+        self.enabled.has(Capability::UidOnly)
+    }
+
     /// Names are UTF-8.
     pub(crate) fn utf8(&self) -> bool {
         self.rev2() || self.enabled.has(Capability::Utf8Accept)
@@ -101,6 +106,15 @@ impl<'a> Cursor<'a> {
         } else {
             Err(Refusal::bad("Belongs to an extension that is not announced"))
         }
+    }
+
+    /// Refuses message numbers where only UIDs are spoken of (RFC 9586).
+    pub(crate) fn need_numbers(&self) -> Parsed<()> {
+        if self.grammar.uid_only() {
+            let text = "No message numbers once UIDONLY is enabled";
+            return Err(Refusal::bad(text).with(Code::UidRequired));
+        }
+        Ok(())
     }
 
     /// Skips words and the space behind each.

@@ -118,9 +118,9 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(if pairs.is_empty() { b"NIL\r\n" } else { b")\r\n" });
     }
 
-    /// Begins `* n FETCH (`; [`FetchLine::end`] ends it.
-    pub fn fetch(&mut self, sequence: u32) -> FetchLine<'_> {
-        FetchLine::begin(self.out, self.style, sequence)
+    /// Begins `* n FETCH (`, or `* uid UIDFETCH (` (RFC 9586); [`FetchLine::end`] ends it.
+    pub fn fetch(&mut self, sequence: u32, uid: u32) -> FetchLine<'_> {
+        FetchLine::begin(self.out, self.style, sequence, uid)
     }
 }
 

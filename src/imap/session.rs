@@ -255,7 +255,7 @@ impl Session {
     /// How strings are to be written for this client.
     #[must_use]
     pub fn style(&self) -> Style {
-        Style { utf8: self.grammar().utf8() }
+        Style { utf8: self.grammar().utf8(), uid_only: self.grammar().uid_only() }
     }
 
     /// Whether the client enabled IMAP4rev2.

@@ -75,7 +75,8 @@ impl Client {
             tell_exists(&mut self.machine, selected);
         }
         let untold = self.machine.may_expunge() && !selected.view.vanished().is_empty();
-        if untold && self.machine.is_enabled(Capability::QResync) {
+        let uids = [Capability::QResync, Capability::UidOnly];
+        if untold && uids.iter().any(|capability| self.machine.is_enabled(*capability)) {
             let gone = selected.view.take_vanished_uids();
             selected.told_exists -= u32::try_from(gone.len()).unwrap_or(selected.told_exists);
             self.machine.writer().vanished(false, &to_wire(&gone));
@@ -168,7 +169,7 @@ pub(crate) fn tell_flags(machine: &mut Session, selected: &mut Selected, row: &U
     // "The server MUST then include mod-sequence data in all subsequent untagged FETCH responses" (RFC 7162 §3.1).
     let condstore = machine.is_enabled(Capability::CondStore);
     let mut writer = machine.writer();
-    let mut line = writer.fetch(number);
+    let mut line = writer.fetch(number, row.uid.0);
     line.uid(row.uid.0);
     line.flags(row.flags, &row.keywords, recent);
     if condstore {

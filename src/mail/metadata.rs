@@ -36,6 +36,19 @@ impl Mail {
         Ok(annotations(&self.store, account, mailbox, entries, depth).await?)
     }
 
+    /// The annotations of a mailbox with these names, in lower case.
+    ///
+    /// # Errors
+    /// [`MailError::Busy`], [`MailError::Unavailable`].
+    pub async fn annotations(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        entries: &[String],
+    ) -> Result<Vec<Annotation>, MailError> {
+        Ok(annotations(&self.store, account, Some(mailbox), entries, 0).await?)
+    }
+
     /// Sets annotations, or removes those without a value: all or none. Values are at most [`MAX_METADATA_VALUE`].
     ///
     /// # Errors

@@ -20,7 +20,7 @@ const MAX_PART: usize = 64;
 pub struct Fetch {
     /// Which messages.
     pub set: SequenceSet,
-    /// The set holds UIDs. Then [`FetchItem::Uid`] is among the items.
+    /// The set holds UIDs. Then [`FetchItem::Uid`] is among the items, unless UIDONLY is enabled.
     pub uid: bool,
     /// What to fetch, macros resolved, each once.
     pub items: Vec<FetchItem>,
@@ -158,7 +158,9 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     cursor.space()?;
     let set = sequence_set(cursor)?;
     cursor.space()?;
-    let mut items = if call.uid { vec![FetchItem::Uid] } else { Vec::new() };
+    // Once UIDONLY is enabled a response begins with the UID.
+    let shown = call.uid && !cursor.grammar.uid_only();
+    let mut items = if shown { vec![FetchItem::Uid] } else { Vec::new() };
     let mut add = |item: FetchItem| {
         if !items.contains(&item) {
             items.push(item);

@@ -1,7 +1,7 @@
 //! LIST with its extended forms (RFC 5258, RFC 5819, RFC 6154, RFC 8440), and LSUB.
 
-use super::status;
 use super::{Call, Command, Request, StatusItem};
+use super::{metadata, status};
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Parsed, Refusal};
 use crate::mailbox::{MAX_PATTERN_BYTES, Pattern, decode};
@@ -53,6 +53,8 @@ pub struct ListReturn {
     pub status: Vec<StatusItem>,
     /// A MYRIGHTS response for each (RFC 8440).
     pub my_rights: bool,
+    /// These annotations of each (RFC 9590).
+    pub metadata: Vec<String>,
 }
 
 impl List {
@@ -179,6 +181,11 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<ListReturn> {
                 cursor.need(Capability::ListStatus)?;
                 cursor.space()?;
                 returns.status = status::items(cursor)?;
+            }
+            "METADATA" => {
+                cursor.need(Capability::ListMetadata)?;
+                cursor.space()?;
+                returns.metadata = metadata::listed_entries(cursor)?;
             }
             _ => return Err(Refusal::bad("Unknown return option")),
         }

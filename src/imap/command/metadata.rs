@@ -95,6 +95,14 @@ fn entries(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
     Ok(entries)
 }
 
+/// `"(" entry *(SP entry) ")"`, or one without parentheses: what LIST is to tell (RFC 9590 §5).
+pub(super) fn listed_entries(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
+    match cursor.peek() {
+        Some(b'(') => cursor.some_list(MAX_ENTRIES, entry),
+        _ => Ok(vec![entry(cursor)?]),
+    }
+}
+
 /// `"SETMETADATA" SP mailbox SP "(" entry SP value *(SP entry SP value) ")"`
 pub(super) fn set_metadata(cursor: &mut Cursor<'_>, _: Call) -> Parsed<Request> {
     need(cursor)?;

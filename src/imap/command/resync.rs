@@ -79,6 +79,7 @@ fn qresync(cursor: &mut Cursor<'_>) -> Parsed<QResync> {
         more = cursor.take(b' ');
     }
     if more {
+        cursor.need_numbers()?;
         cursor.byte(b'(')?;
         let numbers = ascending_set(cursor)?;
         cursor.space()?;

@@ -279,7 +279,10 @@ fn key(cursor: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<Search
             return Ok(SearchKey::And(keys));
         }
         Some(b'0'..=b'9' | b'*' | b'$') => {
-            cursor.numbers |= cursor.peek() != Some(b'$');
+            if cursor.peek() != Some(b'$') {
+                cursor.need_numbers()?;
+                cursor.numbers = true;
+            }
             return sequence_set(cursor).map(SearchKey::Sequence);
         }
         _ => {}

@@ -86,6 +86,8 @@ pub enum Code<'a> {
     TryCreate,
     UidNext(u32),
     UidNotSticky,
+    /// RFC 9586
+    UidRequired,
     UidValidity(u32),
     Unavailable,
     UnknownCte,
@@ -139,6 +141,7 @@ impl Code<'_> {
             Self::TryCreate => "TRYCREATE",
             Self::UidNext(_) => "UIDNEXT",
             Self::UidNotSticky => "UIDNOTSTICKY",
+            Self::UidRequired => "UIDREQUIRED",
             Self::UidValidity(_) => "UIDVALIDITY",
             Self::Unavailable => "UNAVAILABLE",
             Self::UnknownCte => "UNKNOWN-CTE",

@@ -19,10 +19,10 @@ pub struct FetchLine<'a> {
 }
 
 impl<'a> FetchLine<'a> {
-    pub(crate) fn begin(out: &'a mut BytesMut, style: Style, sequence: u32) -> Self {
+    pub(crate) fn begin(out: &'a mut BytesMut, style: Style, sequence: u32, uid: u32) -> Self {
         out.extend_from_slice(b"* ");
-        push_number(out, u64::from(sequence));
-        out.extend_from_slice(b" FETCH (");
+        push_number(out, u64::from(if style.uid_only { uid } else { sequence }));
+        out.extend_from_slice(if style.uid_only { b" UIDFETCH (" } else { b" FETCH (" });
         Self { out, style, empty: true }
     }
 
@@ -43,8 +43,15 @@ impl<'a> FetchLine<'a> {
         self.out.extend_from_slice(name.as_bytes());
     }
 
-    /// `UID n`
+    /// `UID n`, where the line does not begin with it.
     pub fn uid(&mut self, uid: u32) {
+        if !self.style.uid_only {
+            self.uid_item(uid);
+        }
+    }
+
+    /// `UID n`, asked for.
+    pub fn uid_item(&mut self, uid: u32) {
         self.item("UID ");
         push_number(self.out, u64::from(uid));
     }

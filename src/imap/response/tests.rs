@@ -12,7 +12,7 @@ fn structure(text: &[u8]) -> Structure {
 fn line(write: impl FnOnce(&mut FetchLine<'_>)) -> String {
     let mut out = BytesMut::new();
     let mut writer = Writer::new(&mut out, Style::default());
-    let mut line = writer.fetch(1);
+    let mut line = writer.fetch(1, 5);
     write(&mut line);
     line.end();
     String::from_utf8(out.to_vec()).unwrap()
@@ -210,7 +210,7 @@ fn check(text: &[u8], what: &Path) {
     let found = structure(text);
     let mut out = BytesMut::new();
     let mut writer = Writer::new(&mut out, Style::default());
-    let mut line = writer.fetch(1);
+    let mut line = writer.fetch(1, 5);
     line.envelope(&found.envelope);
     line.body(&found.root);
     line.body_structure(&found.root);

@@ -11,6 +11,8 @@ pub struct Style {
     /// "Servers advertising both IMAP4rev1 and IMAP4rev2 MUST NOT generate UTF-8-quoted strings unless the
     /// client has issued "ENABLE IMAP4rev2"" (RFC 9051 appendix A).
     pub utf8: bool,
+    /// UIDONLY was enabled: messages are named by their UIDs (RFC 9586).
+    pub uid_only: bool,
 }
 
 /// Longest string that is looked through for whether it can be quoted.
@@ -125,7 +127,7 @@ mod tests {
 
     fn string(bytes: &[u8], utf8: bool) -> String {
         let mut out = BytesMut::new();
-        push_string(&mut out, bytes, Style { utf8 });
+        push_string(&mut out, bytes, Style { utf8, ..Style::default() });
         String::from_utf8_lossy(&out).into_owned()
     }
 
@@ -145,7 +147,7 @@ mod tests {
     fn names_are_spelled_for_the_client() {
         let name = |name: &str, utf8: bool| {
             let mut out = BytesMut::new();
-            push_mailbox(&mut out, name, Style { utf8 });
+            push_mailbox(&mut out, name, Style { utf8, ..Style::default() });
             String::from_utf8(out.to_vec()).unwrap()
         };
         assert_eq!(

@@ -145,6 +145,10 @@ impl Session {
                 _ => Refusal::bad("Already logged in"),
             });
         }
+        // "EXPUNGE" takes and gives no numbers but UIDs.
+        if spec.uid && !uid && spec.verb != Verb::Expunge {
+            cursor.need_numbers()?;
+        }
         if spec.verb == Verb::Login && !self.passwords_allowed() {
             return Err(super::auth::PRIVACY);
         }

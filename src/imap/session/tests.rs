@@ -125,7 +125,7 @@ impl Client {
                 if fetch.vanished {
                     writer.vanished(true, &[300, 301, 310, 405, 411].into_iter().collect());
                 }
-                let mut line = writer.fetch(1);
+                let mut line = writer.fetch(1, 5);
                 fetch.items.iter().for_each(|item| fetch_item(&mut line, item));
                 line.end();
             }
@@ -216,7 +216,7 @@ impl Client {
             }
             Command::Expunge { .. } => writer.expunge(1),
             Command::Store(store) if store.unchanged_since.is_some() => {
-                let mut line = writer.fetch(5);
+                let mut line = writer.fetch(5, 5);
                 line.uid(5);
                 line.mod_seq(320_162_350);
                 line.end();
@@ -254,7 +254,7 @@ impl Client {
         if let Some(known) = qresync.filter(|known| known.uidvalidity == 7) {
             writer.vanished(true, known.known.as_ref().unwrap_or(&[1, 2].into_iter().collect()));
             known.pairs().take(3).for_each(|(number, uid)| {
-                let mut line = writer.fetch(number);
+                let mut line = writer.fetch(number, uid);
                 line.uid(uid);
                 line.flags(Flags::SEEN, &[] as &[&str], false);
                 line.mod_seq(MODSEQ);
@@ -346,7 +346,7 @@ fn fetch_item(line: &mut crate::FetchLine<'_>, item: &FetchItem) {
     scanner.feed(MESSAGE);
     let structure = scanner.finish().structure;
     match item {
-        FetchItem::Uid => line.uid(5),
+        FetchItem::Uid => line.uid_item(5),
         FetchItem::Flags => line.flags(Flags::SEEN, &["$Label1"], true),
         FetchItem::InternalDate => {
             line.internal_date(&DateTime::parse_from_rfc3339("1994-02-07T21:52:25-08:00").unwrap());

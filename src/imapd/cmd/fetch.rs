@@ -324,10 +324,10 @@ async fn write_line(
         selected.show(row.modseq);
     }
     let mut writer = machine.writer();
-    let mut line = writer.fetch(number);
+    let mut line = writer.fetch(number, row.uid.0);
     for (item, piece) in plan.items.iter().zip(pieces) {
         match (item, &message) {
-            (FetchItem::Uid, _) => line.uid(row.uid.0),
+            (FetchItem::Uid, _) => line.uid_item(row.uid.0),
             (FetchItem::Flags, _) => line.flags(row.flags, &row.keywords, recent),
             (FetchItem::InternalDate, _) => line.internal_date(&row.received_at),
             (FetchItem::Size, _) => line.size(u64::from(row.size)),

@@ -140,6 +140,9 @@ pub(crate) async fn list(client: &mut Client, list: &List) -> Result<Answer, Sto
         if let (Some(mailbox), false) = (&name.mailbox, list.returns.status.is_empty()) {
             tell_status(client, text, mailbox, &list.returns.status).await?;
         }
+        if let (Some(mailbox), false) = (&name.mailbox, list.returns.metadata.is_empty()) {
+            tell_metadata(client, mailbox, &list.returns.metadata).await?;
+        }
         client.wire.send_some(client.machine.output()).await?;
     }
     Ok(Answer::ok())
@@ -179,6 +182,24 @@ pub(crate) async fn status(
     let found = client.shared.mail.mailbox(account, &name).await?;
     tell_status(client, &found.name, &found, items).await?;
     Ok(Answer::ok())
+}
+
+/// "For each listable mailbox matching the list pattern and selection options, the server MUST return an untagged LIST
+/// response followed by one or more untagged METADATA responses" (RFC 9590 §3): what is not there is NIL.
+async fn tell_metadata(
+    client: &mut Client,
+    mailbox: &Mailbox,
+    entries: &[String],
+) -> Result<(), Stop> {
+    let account = client.account()?;
+    let found = client.shared.mail.annotations(account, mailbox.id, entries).await?;
+    let value = |entry: &String| {
+        let annotation = found.iter().find(|annotation| annotation.entry == *entry);
+        annotation.map(|annotation| annotation.value.as_slice())
+    };
+    let values: Vec<_> = entries.iter().map(|entry| (entry.as_str(), value(entry))).collect();
+    client.machine.writer().metadata(&mailbox.name, &values);
+    Ok(())
 }
 
 /// Says STATUS of a mailbox.

@@ -27,6 +27,7 @@ pub(crate) async fn select(
     let selected = client.selected.insert(Selected::new(view));
     let (view, keywords) = (&selected.view, selected.keywords());
     let (rev2, opened) = (client.machine.is_rev2(), view.opened());
+    let uid_only = client.machine.is_enabled(Capability::UidOnly);
     let mut writer = client.machine.writer();
     writer.flags(all_flags(), keywords);
     writer.exists(view.exists());
@@ -35,7 +36,8 @@ pub(crate) async fn select(
     } else {
         // IMAP4rev2 has neither RECENT nor UNSEEN (RFC 9051 appendix E).
         writer.recent(view.recent());
-        if let Some(number) = view.first_unseen() {
+        // UNSEEN is a message number.
+        if let Some(number) = view.first_unseen().filter(|_| !uid_only) {
             writer.status(Status::Ok, Some(&Code::Unseen(number)), "First unseen message");
         }
     }

@@ -65,7 +65,7 @@ fn tell(client: &mut Client, store: &Store, row: &Stored) -> Result<(), Stop> {
     }
     let recent = !client.machine.is_rev2() && selected.view.is_recent(row.uid.0);
     let mut writer = client.machine.writer();
-    let mut line = writer.fetch(number);
+    let mut line = writer.fetch(number, row.uid.0);
     // "the server MUST automatically include both UID and mod-sequence data" (RFC 7162 §3.2.4).
     if store.uid || condstore {
         line.uid(row.uid.0);
