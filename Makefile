@@ -8,11 +8,12 @@ DATA ?= $(shell { [ "$$(id -u)" -ne 0 ] || setpriv --reuid=65534 --regid=65534 -
 PROFILE ?= release
 built = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-.PHONY: help run build test check fmt schema load load-peers
+.PHONY: help run build test check fmt schema storm load load-peers
 
 help:
 	@echo 'make run        build and start a mail server on this machine; its data is in $(DATA)'
 	@echo 'make test       run every test'
+	@echo 'make storm      the queue under fire at full size: nodes, Redis, PostgreSQL and S3 come to harm (an hour)'
 	@echo 'make check      formatting, lints and the compose files'
 	@echo 'make schema     write migrations/schema.sql anew'
 	@echo 'make load       measure this machine with the load generator'
@@ -34,6 +35,11 @@ test:
 	@bash .ci/need test
 	$(CARGO) build --locked --workspace --lib --bins --tests
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --locked --workspace --lib --bins --tests --no-fail-fast
+
+# The queue's proofs at full size; `make test` has them scaled down.
+storm:
+	@bash .ci/need test
+	@CARGO=$(CARGO) bash .ci/storm
 
 # Writes migrations/schema.sql anew, after a migration was added.
 schema:

@@ -244,6 +244,11 @@ impl Node {
         self.daemon.kill();
     }
 
+    /// SIGTERM; does not wait.
+    pub fn ask_to_end(&mut self) {
+        self.daemon.signal(Signal::TERM);
+    }
+
     /// SIGTERM, and waits until it has drained and ended.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use crate::until;
 use anyhow::{Context, Result, ensure};
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -73,6 +74,30 @@ impl Redis {
     /// SIGKILL; [`Redis::up`] starts it again with nothing of what it had.
     pub fn kill(&mut self) {
         self.daemon = None;
+    }
+
+    /// Is lost, and a replica takes its place and port that lacks the writes of so long.
+    ///
+    /// # Errors
+    /// When the replica does not come up or does not get what there is.
+    pub async fn fail_over(&mut self, lacks: Duration) -> Result<()> {
+        let mut replica = Self::start().await?;
+        replica.command(&format!("REPLICAOF {} {}", self.address().ip(), self.port)).await?;
+        until("the replica has everything", async || {
+            let acknowledged = self.command("WAIT 1 1000").await.ok()?;
+            (acknowledged == ":1").then_some(())
+        })
+        .await?;
+        replica.command("REPLICAOF NO ONE").await?;
+        tokio::time::sleep(lacks).await;
+        self.kill();
+        until("the replica has the port", async || {
+            replica.command(&format!("CONFIG SET port {}", self.port)).await.ok()
+        })
+        .await?;
+        replica.port = self.port;
+        *self = replica;
+        Ok(())
     }
 
     /// Where it listens.

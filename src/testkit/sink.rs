@@ -162,6 +162,11 @@ impl Sink {
     pub fn connections(&self, address: SocketAddr) -> Connections {
         self.shared.log.connections(address)
     }
+
+    /// From now on [`Connections::most`] is counted anew.
+    pub fn forget_most(&self, address: SocketAddr) {
+        self.shared.log.forget_most(address);
+    }
 }
 
 impl Drop for Sink {

@@ -1,6 +1,7 @@
 //! Mail that leaves: real nodes, a sink that can be as bad as the Internet, DNS of our own.
 
 mod basic;
+mod storm;
 
 use super::with_cluster;
 use anyhow::{Context, Result, ensure};

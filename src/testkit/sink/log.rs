@@ -101,6 +101,13 @@ impl Log {
         self.counters.get(&address).map(of).unwrap_or_default()
     }
 
+    /// From now on the most is counted anew.
+    pub(super) fn forget_most(&self, address: SocketAddr) {
+        if let Some(counter) = self.counters.get(&address) {
+            counter.most.store(counter.now.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+    }
+
     /// Before the reply is sent: what happened stays known even if the reply gets lost.
     pub(super) fn arrived(&self, arrival: Arrival) {
         self.lock().push(arrival);

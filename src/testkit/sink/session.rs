@@ -270,6 +270,7 @@ impl Session {
 
     /// All of the message is here.
     async fn complete(&mut self, wire: &mut Buffered) -> io::Result<bool> {
+        let at = SystemTime::now();
         let effect = self.shared.rules.find(Moment::Dot, &self.to);
         let reply = match &effect {
             None | Some(Effect::Delay(_)) => Some(250),
@@ -282,7 +283,7 @@ impl Session {
             tokio::time::sleep(*delay).await;
         }
         let recipients = if self.shared.options.lmtp { self.to.len() } else { 1 };
-        self.log(reply);
+        self.log(at, reply);
         self.reset();
         match effect {
             None | Some(Effect::Delay(_)) => {
@@ -293,14 +294,14 @@ impl Session {
         }
     }
 
-    fn log(&mut self, reply: Option<u16>) {
+    fn log(&mut self, at: SystemTime, reply: Option<u16>) {
         let content = std::mem::take(&mut self.content);
         self.shared.log.arrived(Arrival {
             message_id: message_id(&content),
             from: self.from.clone().unwrap_or_default(),
             to: self.to.clone(),
             commands: self.commands.clone(),
-            at: SystemTime::now(),
+            at,
             connection: self.id,
             address: self.address,
             peer: self.peer,
