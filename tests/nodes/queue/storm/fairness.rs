@@ -21,8 +21,8 @@ async fn one_site() -> Result<Outside> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_holds_across_nodes() -> Result<()> {
     let storm = Storm::over(one_site().await?, 30);
-    storm.slow_world(Duration::from_millis(100));
-    let count = sized(700, 2_500);
+    storm.slow_world(Duration::from_millis(sized(200, 100) as u64));
+    let count = sized(400, 2_500);
     storm
         .run(storm.options(), async |cluster: &mut Cluster, anna: &str| {
             let limit = ["limit", "set", "site", "mx.site.test", "--connections", "2"];
