@@ -79,6 +79,8 @@ enum Scenario {
     FetchList,
     /// Bodies, one by one and all at once.
     FetchBodies,
+    /// SEARCH in 2,000 messages, and the index of their text.
+    Search,
     /// One flag on one message.
     Store,
     /// Connect, LOGIN, SELECT, LOGOUT.
@@ -121,8 +123,8 @@ impl Args {
 
     /// Whether anything is done to a server.
     fn serves(&self) -> bool {
-        use Scenario::{Append, FetchBodies, FetchList, Idle, Login, SmtpIngest, Store};
-        let all = [SmtpIngest, Append, FetchList, FetchBodies, Store, Login, Idle];
+        use Scenario::{Append, FetchBodies, FetchList, Idle, Login, Search, SmtpIngest, Store};
+        let all = [SmtpIngest, Append, FetchList, FetchBodies, Search, Store, Login, Idle];
         all.iter().any(|one| self.does(*one))
     }
 
@@ -226,6 +228,10 @@ async fn run(args: &Args, target: &Arc<Target>, report: &mut Report) -> Result<(
     if args.does(Scenario::FetchBodies) {
         let plan = read(Mix::Full, 31, 2_000);
         scenario::fetch_bodies(target, &plan).await?.into_iter().for_each(|row| report.add(row));
+    }
+    if args.does(Scenario::Search) {
+        let plan = Plan { accounts: args.accounts.min(3), ..args.plan(Mix::Small, 35) };
+        scenario::search(target, &plan).await?.into_iter().for_each(|row| report.add(row));
     }
     if args.does(Scenario::Store) {
         report.add(scenario::store(target, &args.plan(Mix::Small, 32)).await?);

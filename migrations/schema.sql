@@ -3869,6 +3869,275 @@ CREATE TABLE public.schema_compatibility (
     oldest_binary integer NOT NULL,
     CONSTRAINT schema_compatibility_singleton_check CHECK (singleton)
 );
+CREATE TABLE public.search_signature (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+)
+PARTITION BY HASH (account_id);
+CREATE TABLE public.search_signature_0 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_0 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_1 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_1 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_10 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_10 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_11 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_11 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_12 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_12 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_13 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_13 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_14 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_14 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_15 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_15 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_16 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_16 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_17 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_17 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_18 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_18 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_19 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_19 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_2 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_2 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_20 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_20 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_21 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_21 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_22 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_22 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_23 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_23 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_24 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_24 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_25 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_25 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_26 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_26 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_27 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_27 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_28 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_28 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_29 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_29 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_3 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_3 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_30 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_30 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_31 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_31 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_4 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_4 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_5 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_5 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_6 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_6 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_7 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_7 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_8 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_8 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_signature_9 (
+    account_id integer NOT NULL,
+    format smallint NOT NULL,
+    complete boolean NOT NULL,
+    message_id uuid NOT NULL,
+    signature bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_signature_9 ALTER COLUMN signature SET STORAGE PLAIN;
+CREATE TABLE public.search_state (
+    account_id integer NOT NULL,
+    modseq bigint NOT NULL
+)
+WITH (fillfactor='50');
 CREATE TABLE public.setting_version (
     name text NOT NULL,
     version bigint DEFAULT 1 NOT NULL
@@ -3959,6 +4228,38 @@ ALTER TABLE ONLY public.message ATTACH PARTITION public.message_6 FOR VALUES WIT
 ALTER TABLE ONLY public.message ATTACH PARTITION public.message_7 FOR VALUES WITH (modulus 32, remainder 7);
 ALTER TABLE ONLY public.message ATTACH PARTITION public.message_8 FOR VALUES WITH (modulus 32, remainder 8);
 ALTER TABLE ONLY public.message ATTACH PARTITION public.message_9 FOR VALUES WITH (modulus 32, remainder 9);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_0 FOR VALUES WITH (modulus 32, remainder 0);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_1 FOR VALUES WITH (modulus 32, remainder 1);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_10 FOR VALUES WITH (modulus 32, remainder 10);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_11 FOR VALUES WITH (modulus 32, remainder 11);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_12 FOR VALUES WITH (modulus 32, remainder 12);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_13 FOR VALUES WITH (modulus 32, remainder 13);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_14 FOR VALUES WITH (modulus 32, remainder 14);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_15 FOR VALUES WITH (modulus 32, remainder 15);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_16 FOR VALUES WITH (modulus 32, remainder 16);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_17 FOR VALUES WITH (modulus 32, remainder 17);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_18 FOR VALUES WITH (modulus 32, remainder 18);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_19 FOR VALUES WITH (modulus 32, remainder 19);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_2 FOR VALUES WITH (modulus 32, remainder 2);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_20 FOR VALUES WITH (modulus 32, remainder 20);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_21 FOR VALUES WITH (modulus 32, remainder 21);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_22 FOR VALUES WITH (modulus 32, remainder 22);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_23 FOR VALUES WITH (modulus 32, remainder 23);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_24 FOR VALUES WITH (modulus 32, remainder 24);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_25 FOR VALUES WITH (modulus 32, remainder 25);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_26 FOR VALUES WITH (modulus 32, remainder 26);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_27 FOR VALUES WITH (modulus 32, remainder 27);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_28 FOR VALUES WITH (modulus 32, remainder 28);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_29 FOR VALUES WITH (modulus 32, remainder 29);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_3 FOR VALUES WITH (modulus 32, remainder 3);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_30 FOR VALUES WITH (modulus 32, remainder 30);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_31 FOR VALUES WITH (modulus 32, remainder 31);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_4 FOR VALUES WITH (modulus 32, remainder 4);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_5 FOR VALUES WITH (modulus 32, remainder 5);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_6 FOR VALUES WITH (modulus 32, remainder 6);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_7 FOR VALUES WITH (modulus 32, remainder 7);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_8 FOR VALUES WITH (modulus 32, remainder 8);
+ALTER TABLE ONLY public.search_signature ATTACH PARTITION public.search_signature_9 FOR VALUES WITH (modulus 32, remainder 9);
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.account_state
@@ -4133,6 +4434,74 @@ ALTER TABLE ONLY public.route
     ADD CONSTRAINT route_pkey PRIMARY KEY (pattern);
 ALTER TABLE ONLY public.schema_compatibility
     ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (singleton);
+ALTER TABLE ONLY public.search_signature
+    ADD CONSTRAINT search_signature_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_0
+    ADD CONSTRAINT search_signature_0_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_10
+    ADD CONSTRAINT search_signature_10_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_11
+    ADD CONSTRAINT search_signature_11_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_12
+    ADD CONSTRAINT search_signature_12_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_13
+    ADD CONSTRAINT search_signature_13_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_14
+    ADD CONSTRAINT search_signature_14_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_15
+    ADD CONSTRAINT search_signature_15_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_16
+    ADD CONSTRAINT search_signature_16_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_17
+    ADD CONSTRAINT search_signature_17_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_18
+    ADD CONSTRAINT search_signature_18_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_19
+    ADD CONSTRAINT search_signature_19_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_1
+    ADD CONSTRAINT search_signature_1_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_20
+    ADD CONSTRAINT search_signature_20_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_21
+    ADD CONSTRAINT search_signature_21_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_22
+    ADD CONSTRAINT search_signature_22_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_23
+    ADD CONSTRAINT search_signature_23_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_24
+    ADD CONSTRAINT search_signature_24_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_25
+    ADD CONSTRAINT search_signature_25_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_26
+    ADD CONSTRAINT search_signature_26_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_27
+    ADD CONSTRAINT search_signature_27_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_28
+    ADD CONSTRAINT search_signature_28_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_29
+    ADD CONSTRAINT search_signature_29_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_2
+    ADD CONSTRAINT search_signature_2_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_30
+    ADD CONSTRAINT search_signature_30_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_31
+    ADD CONSTRAINT search_signature_31_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_3
+    ADD CONSTRAINT search_signature_3_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_4
+    ADD CONSTRAINT search_signature_4_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_5
+    ADD CONSTRAINT search_signature_5_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_6
+    ADD CONSTRAINT search_signature_6_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_7
+    ADD CONSTRAINT search_signature_7_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_8
+    ADD CONSTRAINT search_signature_8_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_signature_9
+    ADD CONSTRAINT search_signature_9_pkey PRIMARY KEY (account_id, message_id);
+ALTER TABLE ONLY public.search_state
+    ADD CONSTRAINT search_state_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.setting_version
     ADD CONSTRAINT setting_version_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.subscription
@@ -4290,6 +4659,38 @@ ALTER INDEX public.message_pkey ATTACH PARTITION public.message_6_pkey;
 ALTER INDEX public.message_pkey ATTACH PARTITION public.message_7_pkey;
 ALTER INDEX public.message_pkey ATTACH PARTITION public.message_8_pkey;
 ALTER INDEX public.message_pkey ATTACH PARTITION public.message_9_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_0_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_10_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_11_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_12_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_13_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_14_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_15_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_16_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_17_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_18_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_19_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_1_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_20_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_21_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_22_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_23_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_24_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_25_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_26_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_27_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_28_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_29_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_2_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_30_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_31_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_3_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_4_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_5_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_6_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_7_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_8_pkey;
+ALTER INDEX public.search_signature_pkey ATTACH PARTITION public.search_signature_9_pkey;
 CREATE TRIGGER queue_limit_changed AFTER INSERT OR DELETE OR UPDATE ON public.queue_limit FOR EACH STATEMENT EXECUTE FUNCTION public.setting_changed_v1();
 CREATE TRIGGER route_changed AFTER INSERT OR DELETE OR UPDATE ON public.route FOR EACH STATEMENT EXECUTE FUNCTION public.setting_changed_v1();
 ALTER TABLE ONLY public.account
@@ -4314,6 +4715,72 @@ ALTER TABLE ONLY public.mailbox
     ADD CONSTRAINT mailbox_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.queue_recipient
     ADD CONSTRAINT queue_recipient_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.queue_message(id);
+ALTER TABLE ONLY public.search_signature_0
+    ADD CONSTRAINT search_signature_0_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_0(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_10
+    ADD CONSTRAINT search_signature_10_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_10(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_11
+    ADD CONSTRAINT search_signature_11_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_11(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_12
+    ADD CONSTRAINT search_signature_12_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_12(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_13
+    ADD CONSTRAINT search_signature_13_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_13(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_14
+    ADD CONSTRAINT search_signature_14_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_14(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_15
+    ADD CONSTRAINT search_signature_15_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_15(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_16
+    ADD CONSTRAINT search_signature_16_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_16(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_17
+    ADD CONSTRAINT search_signature_17_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_17(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_18
+    ADD CONSTRAINT search_signature_18_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_18(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_19
+    ADD CONSTRAINT search_signature_19_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_19(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_1
+    ADD CONSTRAINT search_signature_1_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_1(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_20
+    ADD CONSTRAINT search_signature_20_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_20(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_21
+    ADD CONSTRAINT search_signature_21_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_21(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_22
+    ADD CONSTRAINT search_signature_22_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_22(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_23
+    ADD CONSTRAINT search_signature_23_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_23(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_24
+    ADD CONSTRAINT search_signature_24_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_24(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_25
+    ADD CONSTRAINT search_signature_25_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_25(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_26
+    ADD CONSTRAINT search_signature_26_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_26(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_27
+    ADD CONSTRAINT search_signature_27_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_27(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_28
+    ADD CONSTRAINT search_signature_28_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_28(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_29
+    ADD CONSTRAINT search_signature_29_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_29(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_2
+    ADD CONSTRAINT search_signature_2_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_2(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_30
+    ADD CONSTRAINT search_signature_30_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_30(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_31
+    ADD CONSTRAINT search_signature_31_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_31(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_3
+    ADD CONSTRAINT search_signature_3_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_3(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_4
+    ADD CONSTRAINT search_signature_4_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_4(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_5
+    ADD CONSTRAINT search_signature_5_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_5(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_6
+    ADD CONSTRAINT search_signature_6_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_6(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_7
+    ADD CONSTRAINT search_signature_7_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_7(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_8
+    ADD CONSTRAINT search_signature_8_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_8(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_signature_9
+    ADD CONSTRAINT search_signature_9_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_9(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.search_state
+    ADD CONSTRAINT search_state_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.subscription
     ADD CONSTRAINT subscription_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.thread_ref

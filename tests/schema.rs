@@ -61,7 +61,7 @@ async fn migrations_replay_to_the_committed_schema_twice() -> Result<()> {
     for _ in 0..2 {
         let database = postgres.empty_database().await?;
         let applied = migrate::up(&database.config()).await?;
-        assert_eq!(applied.len(), migrate::newest() as usize);
+        assert!(!applied.is_empty(), "there is something to do");
         assert!(
             migrate::up(&database.config()).await?.is_empty(),
             "a second run has nothing to do"
@@ -70,6 +70,7 @@ async fn migrations_replay_to_the_committed_schema_twice() -> Result<()> {
         let store = database.store()?;
         let status = migrate::check(&store).await?;
         assert_eq!((status.applied, status.newest), (migrate::newest(), migrate::newest()));
+        assert_eq!(applied.len(), status.migrations.len());
         drop(store);
         database.discard().await?;
     }
@@ -96,7 +97,8 @@ async fn ten_nodes_migrate_at_once() -> Result<()> {
     for done in futures::future::join_all(work).await {
         applied += done?.len();
     }
-    assert_eq!(applied, migrate::newest() as usize, "each migration ran once");
+    let known = migrate::check(&database.store()?).await?.migrations.len();
+    assert_eq!(applied, known, "each migration ran once");
     database.check(None).await?;
     database.discard().await
 }

@@ -5,6 +5,7 @@ mod fanout;
 mod idle;
 mod login;
 mod read;
+mod search;
 mod store;
 
 pub use arrive::{append, smtp_ingest};
@@ -12,6 +13,7 @@ pub use fanout::idle_fanout;
 pub use idle::idle;
 pub use login::login;
 pub use read::{fetch_bodies, fetch_list};
+pub use search::search;
 pub use store::store;
 
 use crate::imap::{Imap, literal, number_before};

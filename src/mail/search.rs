@@ -1,12 +1,16 @@
 //! SEARCH (RFC 9051 §6.4.4), cheap questions first.
 //!
 //! Every key answers yes, no or "not known yet". A message is judged by its row (flags, dates, sizes); if
-//! that leaves it open, by its structure (envelope and kept header fields); if that does too, by its bytes,
-//! which are read once, in pieces, decoded. So `OR SEEN BODY x` reads only unseen messages.
+//! that leaves it open, by its signature in the index, which may say that a text is not there; then by its structure
+//! (envelope and kept header fields); if that does not tell either, by its bytes, which are read once, in pieces,
+//! decoded. So `OR SEEN BODY x` reads only unseen messages which may hold x, or which are not indexed yet.
 
 mod bytes;
 pub(crate) mod dates;
+mod signature;
 mod text;
+
+pub(crate) use signature::{FORMAT, sign};
 
 use crate::collate::fold;
 use crate::fetch::{Message, Pages};
@@ -18,12 +22,15 @@ use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::message::UidRow;
+use store::search::{PROBES, search_candidates};
 use types::{Flags, MessageId, ModSeq, ThreadId};
 
 /// Messages whose bytes are read at the same time.
 const READERS: usize = 4;
 /// Structures in memory at the same time.
 const STRUCTURES: usize = 500;
+/// Needles that the index is asked for; further ones are looked for in the bytes.
+const SIEVES: usize = 16;
 
 /// How a date compares. Time and zone are disregarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,9 +124,18 @@ enum Place {
 struct Facts<'a> {
     row: &'a UidRow,
     recent: bool,
+    /// Needles of which the index says that they are not there, a bit each.
+    absent: u32,
     message: Option<&'a Message>,
     /// Which needles its bytes hold.
     found: Option<&'a [bool]>,
+}
+
+/// A message not judged yet.
+struct Open {
+    row: UidRow,
+    absent: u32,
+    message: Option<Arc<Message>>,
 }
 
 impl Query {
@@ -215,6 +231,7 @@ impl Node {
             },
             Self::Needle(index) => match facts.found {
                 Some(found) => found.get(*index).copied(),
+                None if *index < SIEVES && facts.absent >> index & 1 == 1 => Some(false),
                 None => needles.get(*index).and_then(|needle| needle.in_kept(facts.message?)),
             },
             Self::Key(key) => judge_key(key, facts),
@@ -260,6 +277,14 @@ impl When {
 }
 
 impl Needle {
+    /// What to ask the index for, where it can tell and only bytes could otherwise.
+    fn probes(&self) -> Option<[i32; PROBES]> {
+        match &self.place {
+            Place::Field(name) if message::is_kept(name) => None,
+            _ => signature::probes(&self.text),
+        }
+    }
+
     /// Whether the kept fields hold it; `None`: they cannot tell.
     fn in_kept(&self, message: &Message) -> Option<bool> {
         let Place::Field(name) = &self.place else { return None };
@@ -342,48 +367,75 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn ask(&self, row: &UidRow, message: Option<&Message>, found: Option<&[bool]>) -> Option<bool> {
-        let facts = Facts { row, recent: self.view.is_recent(row.uid.0), message, found };
+    fn ask(&self, open: &Open, found: Option<&[bool]>) -> Option<bool> {
+        let Open { row, absent, message } = open;
+        let recent = self.view.is_recent(row.uid.0);
+        let facts = Facts { row, recent, absent: *absent, message: message.as_deref(), found };
         self.query.root.judge(&facts, &self.query.needles)
+    }
+
+    /// Leaves those that what is known does not settle.
+    fn sift(&self, mut all: Vec<Open>, matching: &mut Vec<u32>) -> Vec<Open> {
+        let before = all.len();
+        all.retain(|open| match self.ask(open, None) {
+            None => true,
+            Some(yes) => {
+                matching.extend(yes.then_some(open.row.uid.0));
+                false
+            }
+        });
+        self.progress.judged((before - all.len()) as u64);
+        all
     }
 
     async fn page(&self, rows: Vec<UidRow>) -> Result<Vec<u32>, MailError> {
         let mut matching = Vec::new();
-        let (all, mut open) = (rows.len(), Vec::new());
-        for row in rows {
-            match self.ask(&row, None, None) {
-                Some(true) => matching.push(row.uid.0),
-                Some(false) => {}
-                None => open.push(row),
-            }
-        }
-        self.progress.judged((all - open.len()) as u64);
-        for rows in open.chunks(STRUCTURES) {
-            self.by_structure(rows, &mut matching).await?;
+        let open = rows.into_iter().map(|row| Open { row, absent: 0, message: None }).collect();
+        let mut open = self.sift(open, &mut matching);
+        self.by_signature(&mut open).await?;
+        let mut open = self.sift(open, &mut matching);
+        while !open.is_empty() {
+            let later = open.split_off(open.len().min(STRUCTURES));
+            self.by_structure(open, &mut matching).await?;
+            open = later;
         }
         Ok(matching)
     }
 
-    async fn by_structure(
-        &self,
-        rows: &[UidRow],
-        matching: &mut Vec<u32>,
-    ) -> Result<(), MailError> {
-        let messages = self.mail.messages(self.view.target().account, rows).await?;
-        let mut open: Vec<(UidRow, Arc<Message>)> = Vec::new();
-        for (row, message) in rows.iter().zip(messages) {
-            let Some(message) = message else { continue };
-            match self.ask(row, Some(&message), None) {
-                Some(true) => matching.push(row.uid.0),
-                Some(false) => {}
-                None => open.push((row.clone(), message)),
+    /// Asks the index which needles are not there, of those that only bytes could confirm.
+    async fn by_signature(&self, open: &mut [Open]) -> Result<(), MailError> {
+        let (store, account) = (&self.mail.store, self.view.target().account);
+        let ids: Vec<MessageId> = open.iter().map(|open| open.row.message).collect();
+        for (index, needle) in self.query.needles.iter().enumerate().take(SIEVES) {
+            let Some(probes) = needle.probes().filter(|_| !ids.is_empty()) else { continue };
+            let found = search_candidates(store, account, FORMAT, &ids, &probes).await?;
+            let mut candidate = vec![false; ids.len()];
+            for at in found {
+                if let Some(candidate) = candidate.get_mut(at) {
+                    *candidate = true;
+                }
+            }
+            for (open, candidate) in open.iter_mut().zip(candidate) {
+                open.absent |= u32::from(!candidate) << index;
             }
         }
-        self.progress.judged((rows.len() - open.len()) as u64);
-        let unread: Vec<_> = open.iter().map(|(_, message)| Arc::clone(message)).collect();
+        Ok(())
+    }
+
+    async fn by_structure(
+        &self,
+        mut open: Vec<Open>,
+        matching: &mut Vec<u32>,
+    ) -> Result<(), MailError> {
+        let rows: Vec<UidRow> = open.iter().map(|open| open.row.clone()).collect();
+        let messages = self.mail.messages(self.view.target().account, &rows).await?;
+        open.iter_mut().zip(messages).for_each(|(open, message)| open.message = message);
+        open.retain(|open| open.message.is_some());
+        let open = self.sift(open, matching);
+        let unread: Vec<_> = open.iter().filter_map(|open| open.message.clone()).collect();
         self.mail.locate(&unread).await?;
         let read: Vec<Option<u32>> = futures::stream::iter(open)
-            .map(|(row, message)| self.by_bytes(row, message))
+            .map(|open| self.by_bytes(open))
             .buffer_unordered(READERS)
             .try_collect()
             .await?;
@@ -391,16 +443,16 @@ impl Judge<'_> {
         Ok(())
     }
 
-    async fn by_bytes(&self, row: UidRow, message: Arc<Message>) -> Result<Option<u32>, MailError> {
+    async fn by_bytes(&self, open: Open) -> Result<Option<u32>, MailError> {
+        let Some(message) = &open.message else { return Ok(None) };
         tokio::task::yield_now().await;
         self.progress.judged(1);
-        let found = match bytes::find(self.mail, &message, &self.query.needles).await {
+        let found = match bytes::find(self.mail, message, &self.query.needles).await {
             // One damaged message must not make its mailbox unsearchable; it was logged.
             Err(MailError::Expunged | MailError::Damaged(_)) => return Ok(None),
             other => other?,
         };
-        let yes = self.ask(&row, Some(&message), Some(&found)) == Some(true);
-        Ok(yes.then_some(row.uid.0))
+        Ok((self.ask(&open, Some(&found)) == Some(true)).then_some(open.row.uid.0))
     }
 }
 

@@ -480,3 +480,46 @@ async fn a_client_may_believe_what_it_was_told() -> Result<()> {
     assert_eq!(states, [StoredState::Conflict, StoredState::Changed]);
     bench.all_is_well().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_spares_the_bytes_and_loses_nothing() -> Result<()> {
+    let bench = Bench::new().await?;
+    let me = Incarnation::new();
+    let search = async |key: Key| -> Result<UidSet> {
+        Ok(bench.mail.search(&bench.open(INBOX).await?, &Query::new(key)).await?)
+    };
+    let body = |text: &str| Key::Body(text.to_owned());
+    bench.deliver("Subject: one\r\nX-Own: Pebble\r\n\r\na needle in the hay\r\n").await?;
+    let (_, key) = bench.deliver("Subject: two\r\n\r\nonly hay\r\n").await?;
+    assert_eq!(search(body("NEEDLE")).await?, set(&[1]), "nothing is indexed");
+    assert_eq!(crate::index::index_round(&bench.mail, me).await?, 2);
+    assert_eq!(crate::index::index_round(&bench.mail, Incarnation::new()).await?, 0, "leased");
+    assert_eq!(crate::index::index_round(&bench.mail, me).await?, 0, "done");
+    bench.deliver("Subject: three\r\n\r\nanother needle, not indexed\r\n").await?;
+    assert_eq!(search(body("needle")).await?, set(&[1, 3]));
+    // The bytes of the second are away; nobody misses them.
+    let kept = blob::get_bytes(bench.blobs.as_ref(), &key, 0..26).await?;
+    bench.blobs.delete(&key).await?;
+    let not = |key: Key| Key::Not(Box::new(key));
+    assert_eq!(search(not(body("needle"))).await?, set(&[2]));
+    assert_eq!(search(not(Key::Text("pebble".into()))).await?, set(&[2, 3]));
+    assert_eq!(search(Key::Header("x-own".into(), "ebbl".into())).await?, set(&[1]));
+    assert_eq!(search(body("ee")).await?, set(&[1, 3]), "too short for the index");
+    bench.blobs.put(&key, vec![kept]).await?;
+    // A signature goes with the last copy of its message.
+    let mut view = bench.open(INBOX).await?;
+    bench.flag(&mut view, &[1], Flags::DELETED).await?;
+    bench.mail.expunge(&view, Some(&set(&[1]))).await?;
+    assert_eq!(search(body("needle")).await?, set(&[3]));
+    // Where the log does not reach back, all messages are gone through.
+    bench.sql("DELETE FROM search_signature; DELETE FROM search_state").await?;
+    bench.sql("UPDATE account_state SET change_floor = modseq").await?;
+    assert_eq!(crate::index::index_round(&bench.mail, me).await?, 2);
+    bench.sql("UPDATE account_state SET change_floor = 0").await?;
+    // A signature of another format tells nothing.
+    bench
+        .sql("UPDATE search_signature SET format = 0, signature = '\\x00', complete = false")
+        .await?;
+    assert_eq!(search(body("needle")).await?, set(&[3]));
+    bench.all_is_well().await
+}

@@ -57,8 +57,9 @@ const KEPT: &[&str] = &[
     "X-Spam-Flag",
 ];
 
-/// Whether fields of this name are kept.
-pub(crate) fn is_kept(name: &str) -> bool {
+/// Whether fields of this name are kept in a [`crate::Structure`].
+#[must_use]
+pub fn is_kept(name: &str) -> bool {
     KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name))
 }
 

@@ -21,7 +21,7 @@ mod structure;
 
 pub use address::{Address, parse_addresses};
 pub use decode::{charset_to_text, decode_body, decode_header_text};
-pub use fields::{Field, header_fields, iter_fields, unfold};
+pub use fields::{Field, header_fields, is_kept, iter_fields, unfold};
 pub use references::reference_hashes;
 pub use scanner::{Scanned, Scanner};
 pub use sections::Section;

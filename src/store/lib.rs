@@ -19,6 +19,7 @@ pub mod metadata;
 pub mod migrate;
 mod pool;
 pub mod queue;
+pub mod search;
 pub mod sql;
 
 pub use config::PostgresConfig;

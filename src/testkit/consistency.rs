@@ -171,9 +171,19 @@ invariants! {
     partition_by_account: "every row lies in the partition that the application would name",
         "SELECT format('%s account %s', x.tableoid::regclass, x.account_id) FROM (
             SELECT DISTINCT tableoid, account_id FROM message
-            UNION SELECT DISTINCT tableoid, account_id FROM mailbox_message) x
+            UNION SELECT DISTINCT tableoid, account_id FROM mailbox_message
+            UNION SELECT DISTINCT tableoid, account_id FROM search_signature) x
           WHERE NOT satisfies_hash_partition('message'::regclass, 32,
                     substring(x.tableoid::regclass::text FROM '_([0-9]+)$')::int, x.account_id)";
+    signature_has_message: "a signature in the search index is of a message, and of a size that can be folded",
+        "SELECT format('account %s message %s: %s octets', s.account_id, s.message_id, octet_length(s.signature))
+           FROM search_signature s
+           LEFT JOIN message g ON g.account_id = s.account_id AND g.id = s.message_id
+          WHERE g.id IS NULL
+             OR s.complete AND octet_length(s.signature) NOT IN (123, 246, 492, 984, 1968, 3936)";
+    index_follows_log: "no account's log is indexed beyond its end",
+        "SELECT format('account %s: %s, account at %s', i.account_id, i.modseq, s.modseq)
+           FROM search_state i JOIN account_state s USING (account_id) WHERE i.modseq > s.modseq";
     nobody_is_idle_in_transaction: "no transaction is left open",
         "SELECT format('%s: %s', pid, query) FROM pg_stat_activity
           WHERE datname = current_database() AND state LIKE 'idle in transaction%'

@@ -18,6 +18,43 @@ use store::account::{
 use testkit::{Postgres, PostgresOptions};
 use types::{Destination, Flags, MessageId, ModSeq, Uid};
 
+/// Indexes all that there is.
+async fn sign_all(bench: &Bench, account: types::AccountId) -> Result<()> {
+    use store::search::{Signed, search_all, search_sign};
+    let sign = |message| Signed { message, complete: true, signature: vec![255; 984] };
+    let mut after = MessageId(uuid::Uuid::nil());
+    loop {
+        let messages = search_all(&bench.store, account, after, 500).await?;
+        let Some(last) = messages.last() else { return Ok(()) };
+        after = *last;
+        let signed: Vec<_> = messages.into_iter().map(sign).collect();
+        search_sign(&bench.store, account, 1, &signed).await?;
+    }
+}
+
+/// What the index asks for and writes, and what a search asks it. (Which accounts are behind is asked by one job: that
+/// reads every account's row.)
+async fn search_index(
+    store: &store::Store,
+    account: types::AccountId,
+    ids: &[MessageId],
+) -> Result<()> {
+    use store::search as index;
+    let behind =
+        index::Behind { account, indexed: ModSeq(0), modseq: ModSeq(1 << 40), floor: ModSeq(0) };
+    let arrived = index::search_arrived(store, &behind, 50).await?;
+    ensure!(!arrived.messages.is_empty(), "nothing arrived");
+    index::search_all(store, account, MessageId(uuid::Uuid::nil()), 50).await?;
+    let unsigned = index::search_unsigned(store, account, ids, 1).await?;
+    let sign =
+        |message: MessageId| index::Signed { message, complete: true, signature: vec![255; 123] };
+    let signed: Vec<_> = unsigned.iter().map(|row| sign(row.id)).collect();
+    index::search_sign(store, account, 1, &signed).await?;
+    index::search_candidates(store, account, 1, ids, &[1, 2, 3, 4, 5, 6, 7, 8]).await?;
+    index::search_candidates_near(store, account, 1, ids, &[1, 2, 3], 2).await?;
+    index::search_read(store, account, ModSeq(1)).await.context("marking")
+}
+
 /// Tables that grow with the mail. A sequential scan over one of them is a fault.
 const LARGE: &[&str] = &[
     "account",
@@ -25,6 +62,7 @@ const LARGE: &[&str] = &[
     "mailbox",
     "message",
     "mailbox_message",
+    "search_signature",
     "thread_ref",
     "change",
     "blob",
@@ -69,6 +107,7 @@ async fn no_hot_statement_reads_a_table_from_end_to_end() -> Result<()> {
             done?;
         }
         bench.fill(anna, 6_000).await?;
+        sign_all(bench, anna).await?;
         // A queue in which nothing is due.
         for some in others.chunks(32) {
             let mut set = bench.set(some);
@@ -114,6 +153,7 @@ async fn all_hot_statements(
     read::keywords_in_use(store, account, inbox).await?;
     read::uids_deleted(store, account, inbox, 0, 50).await?;
     read::change_log(store, account, inbox, ModSeq(1), 100).await?;
+    search_index(store, account, &ids).await?;
     store::mailbox::mailbox_list(store, account).await?;
     store::mailbox::mailbox_by_name(store, account, "INBOX").await?;
     store::mailbox::mailbox_claim_recent(store, account, inbox, placed.uid).await?;

@@ -40,7 +40,7 @@ fn stages(key: Key) -> (Option<bool>, Option<bool>) {
     let query = Query::new(key);
     let (row, message) = (row(5, Flags::SEEN), message(MAIL));
     let ask = |message| {
-        let facts = Facts { row: &row, recent: true, message, found: None };
+        let facts = Facts { row: &row, recent: true, absent: 0, message, found: None };
         query.root.judge(&facts, &query.needles)
     };
     (ask(None), ask(Some(&message)))
@@ -116,7 +116,13 @@ fn found_bytes_settle_the_rest() {
     ]));
     let (row, message) = (row(1, Flags::default()), message(MAIL));
     let ask = |found: &[bool]| {
-        let facts = Facts { row: &row, recent: false, message: Some(&message), found: Some(found) };
+        let facts = Facts {
+            row: &row,
+            recent: false,
+            absent: 0,
+            message: Some(&message),
+            found: Some(found),
+        };
         query.root.judge(&facts, &query.needles)
     };
     assert_eq!(ask(&[true, false]), Some(true));

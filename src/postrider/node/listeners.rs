@@ -135,6 +135,7 @@ impl Node {
         jobs.spawn(mail::purge_jobs(store.clone(), self.incarnation));
         jobs.spawn(ingest::local_queue::run(ingest.clone(), std::future::pending()));
         let mail = Mail::new(store, blob, hub, budget);
+        jobs.spawn(mail::index_jobs(mail.clone(), self.incarnation));
         let services = Services {
             smtpd: Smtpd::new(config.smtpd(), directory.clone(), ingest.clone(), tls.clone()),
             imapd: Imapd::new(config.imapd(), directory, mail, ingest, tls),
