@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::{Proxy, Redis, S3};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use types::{AccountId, ModSeq};
 
 const ANNA: AccountId = AccountId(7);
@@ -46,6 +47,31 @@ fn node(name: &str) -> NodeInfo {
         started_at: 1,
         listeners: Vec::new(),
     }
+}
+
+/// What the storms rely on: the replica has the place, all of before, and nothing of the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_failed_over_lacks_the_last_writes() -> Result<()> {
+    let mut redis = Redis::start().await?;
+    redis.command("INCRBY before 7").await?;
+    let mut writer = tokio::net::TcpStream::connect(redis.address()).await?;
+    let writing = tokio::spawn(async move {
+        let (mut written, mut answer) = (0, [0; 64]);
+        // Until the connection breaks.
+        while writer.write_all(b"INCR last\r\n").await.is_ok()
+            && writer.read(&mut answer).await.is_ok_and(|count| count > 0)
+        {
+            written += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        written
+    });
+    redis.fail_over(Duration::from_secs(1)).await?;
+    let written = writing.await?;
+    assert_eq!(redis.command("INCRBY before 0").await?, ":7");
+    let kept: i32 = redis.command("INCRBY last 0").await?.trim_start_matches(':').parse()?;
+    anyhow::ensure!(kept < written, "{kept} of {written} were kept");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
