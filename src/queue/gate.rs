@@ -33,6 +33,14 @@ const FULL: Duration = Duration::from_secs(2);
 /// The same where no share of the limit is this node's: others work on it.
 const NO_SHARE: Duration = Duration::from_secs(30);
 
+/// Who told something of a site. Its times mean nothing by anybody else's clock, so an answer goes to the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Coordinator,
+    /// This node's own memory, while there is no coordinator.
+    Alone,
+}
+
 /// Whether a connection may be made.
 #[derive(Debug)]
 pub enum Entry {
@@ -73,7 +81,7 @@ impl Gate {
 
     /// Leave for one connection to a site that takes `most` at full speed.
     pub async fn enter(&self, site: &str, most: u32) -> Entry {
-        let told = self.inner.told(site).await;
+        let (_, told) = self.inner.told(site).await;
         let pace = Pace::decode(told.value, told.now);
         if let Some(wait) = pace.closed(told.now) {
             return Entry::NotNow(wait);
@@ -100,7 +108,7 @@ impl Gate {
 
     /// How long a site is left alone, for whoever has a pass already.
     pub async fn closed(&self, site: &str) -> Option<Duration> {
-        let told = self.inner.told(site).await;
+        let (_, told) = self.inner.told(site).await;
         Pace::decode(told.value, told.now).closed(told.now)
     }
 
@@ -118,14 +126,14 @@ impl Gate {
     /// Tells what an attempt says about a site.
     pub async fn tell(&self, site: &str, signal: Signal) {
         for _ in 0..3 {
-            let told = self.inner.told(site).await;
+            let (source, told) = self.inner.told(site).await;
             let before = Pace::decode(told.value, told.now);
             let after = before.after(signal, told.now, rand::random());
             if after == before {
                 return;
             }
             log_pace(site, before, after);
-            if self.inner.tell(site, told, after).await {
+            if self.inner.tell(source, site, told, after).await {
                 return;
             }
         }
@@ -187,34 +195,36 @@ impl Inner {
         self.alone().allow(self.now(), &Rate { most, ..rate.clone() }, wanted)
     }
 
-    async fn told(&self, site: &str) -> Told {
-        let Some(limits) = &self.limits else { return self.alone().told(self.now(), site) };
-        if let Some(told) = self.believed(site) {
-            return told;
-        }
-        match limits.told(site).await {
-            Ok(told) => {
-                self.believe(site, told);
-                told
+    async fn told(&self, site: &str) -> (Source, Told) {
+        if let Some(limits) = &self.limits {
+            if let Some(told) = self.believed(site) {
+                return (Source::Coordinator, told);
             }
-            Err(error) => {
-                tracing::debug!(%error, "no answer about a site");
-                self.alone().told(self.now(), site)
+            match limits.told(site).await {
+                Ok(told) => {
+                    self.believe(site, told);
+                    return (Source::Coordinator, told);
+                }
+                Err(error) => tracing::debug!(%error, "no answer about a site"),
             }
         }
+        (Source::Alone, self.alone().told(self.now(), site))
     }
 
-    async fn tell(&self, site: &str, seen: Told, pace: Pace) -> bool {
+    /// `false`: it is to be heard again what is known of the site, and by whom.
+    async fn tell(&self, source: Source, site: &str, seen: Told, pace: Pace) -> bool {
         let (value, keep) = (pace.encode(), Pace::KEEP);
         self.tales().remove(site);
-        if let Some(limits) = &self.limits {
-            match limits.tell(site, seen.version, value, keep).await {
-                Ok(told) => return told,
-                Err(error) => tracing::debug!(%error, "a site's pace could not be told"),
+        match (source, &self.limits) {
+            (Source::Coordinator, Some(limits)) => {
+                let told = limits.tell(site, seen.version, value, keep).await;
+                told.unwrap_or_else(|error| {
+                    tracing::debug!(%error, "a site's pace could not be told");
+                    false
+                })
             }
+            _ => self.alone().tell(self.now(), site, seen.version, value, keep),
         }
-        let version = self.alone().told(self.now(), site).version;
-        self.alone().tell(self.now(), site, version, value, keep)
     }
 
     /// What was told a moment ago, its clock moved on.

@@ -18,6 +18,8 @@ const ALONE: u8 = 6;
 const WORST: u8 = 12;
 /// The first pause.
 const PAUSE: Duration = Duration::from_secs(30);
+/// Nobody is left alone for longer than that.
+const LONGEST: Duration = Duration::from_secs(40 * 60);
 /// Further trouble this soon is the same trouble.
 const BURST: Duration = Duration::from_secs(10);
 
@@ -97,14 +99,15 @@ impl Pace {
         (u64::from(self.level) << 56) | (time(self.closed_until) << 28) | time(self.worsened)
     }
 
-    /// The number's meaning, some time later.
+    /// The number's meaning, some time later. Times that cannot be of this clock are ignored: it was set, or another
+    /// machine has become the coordinator.
     #[must_use]
     pub fn decode(value: u64, now: u64) -> Self {
         let near = |low: u64| if low == 0 { 0 } else { nearest(low, now / 1_000) * 1_000 };
         Self {
             level: ((value >> 56) as u8).min(WORST),
-            closed_until: near((value >> 28) % CYCLE),
-            worsened: near(value % CYCLE),
+            closed_until: within(near((value >> 28) % CYCLE), now + millis(LONGEST)),
+            worsened: within(near(value % CYCLE), now),
         }
     }
 }
@@ -116,6 +119,10 @@ const CYCLE: u64 = 1 << 28;
 fn nearest(low: u64, now: u64) -> u64 {
     let ahead = (low + CYCLE - now % CYCLE) % CYCLE;
     if ahead < CYCLE / 2 { now + ahead } else { (now + ahead).saturating_sub(CYCLE) }
+}
+
+fn within(time: u64, last: u64) -> u64 {
+    if time <= last { time } else { 0 }
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -165,11 +172,21 @@ mod tests {
             assert_eq!((pace.closed(now), pace.connections(50)), (None, 1));
         }
         assert_eq!(pauses, [30, 60, 120, 240, 480, 960, 1920, 1920, 1920]);
+        assert!(pace.at(WORST, now, 1.0).closed(now).unwrap() <= LONGEST);
         for _ in 0..4 {
             pace = pace.after(Signal::Fine, now, 0.5);
             assert_eq!(pace.closed(now), None);
         }
         assert!(pace.is_open());
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_closes_nothing_for_days() {
+        let told = Pace::default().after(Signal::Down, START, 0.5).encode();
+        let yesterday = START - 24 * 3600 * 1_000;
+        let pace = Pace::decode(told, yesterday);
+        assert_eq!((pace.closed(yesterday), pace.connections(50)), (None, 1));
+        assert!(pace.after(Signal::Down, yesterday, 0.5).closed(yesterday).is_some());
     }
 
     #[test]

@@ -9,6 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 struct Shared {
     permits: Mutex<Permits>,
     away: AtomicBool,
+    /// Does not answer what was told.
+    silent: AtomicBool,
+    /// Does not hear what is told.
+    deaf: AtomicBool,
     freed: tokio::sync::Notify,
 }
 
@@ -47,6 +51,9 @@ impl Limits for Shared {
         Ok(self.permits()?.allow(NOW, rate, wanted))
     }
     async fn told(&self, site: &str) -> Result<Told, CoordinatorError> {
+        if self.silent.load(Ordering::SeqCst) {
+            return Err(CoordinatorError::Unavailable("test".into()));
+        }
         Ok(self.permits()?.told(NOW, site))
     }
     async fn tell(
@@ -56,6 +63,9 @@ impl Limits for Shared {
         value: u64,
         keep: Duration,
     ) -> Result<bool, CoordinatorError> {
+        if self.deaf.load(Ordering::SeqCst) {
+            return Err(CoordinatorError::Unavailable("test".into()));
+        }
         Ok(self.permits()?.tell(NOW, site, seen, value, keep))
     }
 }
@@ -145,4 +155,30 @@ async fn a_site_that_is_down_is_closed_for_all() {
         one.tell("s", Signal::Fine).await;
         assert!(is_open(&one.enter("s", 5).await));
     }
+}
+
+/// A coordinator that goes or comes between a question and what is told because of the answer: the times of one
+/// clock, read by another, would close a site for years.
+#[tokio::test(start_paused = true)]
+async fn what_is_told_stays_by_the_clock_it_was_heard_by() {
+    let shared = Arc::new(Shared::default());
+    let me = Incarnation::new();
+    let gate = gate(Some(shared.clone() as SharedLimits), me, &[me]);
+    shared.silent.store(true, Ordering::SeqCst);
+    gate.tell("s", Signal::Down).await;
+    assert_eq!(shared.permits().unwrap().told(NOW, "s").version, 0);
+    let soon = Duration::from_secs(60);
+    assert!(gate.closed("s").await.unwrap() < soon);
+    shared.silent.store(false, Ordering::SeqCst);
+    assert_eq!(gate.closed("s").await, None, "the coordinator knows nothing of it");
+
+    gate.tell("t", Signal::Fine).await;
+    shared.deaf.store(true, Ordering::SeqCst);
+    gate.tell("t", Signal::Down).await;
+    shared.away.store(true, Ordering::SeqCst);
+    tokio::time::sleep(BELIEVED).await;
+    gate.tell("t", Signal::Down).await;
+    assert!(gate.closed("t").await.unwrap() < soon);
+    shared.away.store(false, Ordering::SeqCst);
+    assert_eq!(gate.closed("t").await, None, "it heard of no trouble");
 }
