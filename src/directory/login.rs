@@ -1,9 +1,9 @@
 //! A login with a password.
 
-use crate::{AuthFailure, Directory};
+use crate::{AuthFailure, Directory, DirectoryError};
 use std::net::IpAddr;
 use std::time::Instant;
-use store::directory::{Credential, credential_read};
+use store::directory::{Credential, account_read, credential_read};
 use types::{AccountId, EmailAddress, TenantId};
 
 /// Longest password, in octets; nobody types more, and strangers may not make us hash more.
@@ -38,6 +38,16 @@ impl Directory {
         };
         self.note(user, peer, &result);
         result
+    }
+
+    /// The account of a user who need not have logged in. `None`: there is none, or it is disabled.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]
+    pub async fn owner(&self, user: &str) -> Result<Option<AccountId>, DirectoryError> {
+        let Ok(address) = EmailAddress::parse(user.trim()) else { return Ok(None) };
+        let account = account_read(&self.inner.store, &address.to_string()).await?;
+        Ok(account.filter(|account| account.active).map(|account| account.id))
     }
 
     /// Whether this client may try at all now.

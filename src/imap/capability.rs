@@ -116,6 +116,10 @@ pub enum Capability {
     UidOnly,
     /// RFC 9590: annotations with LIST.
     ListMetadata,
+    /// RFC 4469: a driver resolves URLs to octets.
+    Catenate,
+    /// RFC 4467
+    UrlAuth,
 }
 
 /// A capability's declaration.
@@ -186,6 +190,8 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::ListMyRights, "LIST-MYRIGHTS", false, "RFC 8440"),
     spec(Capability::UidOnly, "UIDONLY", false, "RFC 9586"),
     spec(Capability::ListMetadata, "LIST-METADATA", false, "RFC 9590"),
+    spec(Capability::Catenate, "CATENATE", false, "RFC 4469"),
+    spec(Capability::UrlAuth, "URLAUTH", false, "RFC 4467"),
 ];
 
 /// What ENABLE turns on (RFC 5161).

@@ -18,6 +18,7 @@ mod resync;
 mod search;
 mod sort;
 mod status;
+mod urlauth;
 
 pub use acl::{AclChange, Identifier};
 pub use append::{Append, Replaced};
@@ -33,8 +34,9 @@ pub use search::{DateKind, DateOp, Returns, Search, SearchKey};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub use status::StatusItem;
 
-pub(crate) use append::{AppendHead, append_head, append_message};
+pub(crate) use append::{AppendHead, Content, append_head, append_message, may_be_utf8};
 pub(crate) use auth::Authenticate;
+pub(crate) use fetch::section_spec;
 pub(crate) use notify::EVENTS;
 
 use crate::capability::Capability;
@@ -100,6 +102,7 @@ pub(crate) enum Verb {
     Examine,
     Expunge,
     Fetch,
+    GenUrlAuth,
     GetAcl,
     GetMetadata,
     GetQuota,
@@ -118,6 +121,7 @@ pub(crate) enum Verb {
     Notify,
     Rename,
     Replace,
+    ResetKey,
     Search,
     Select,
     SetAcl,
@@ -132,6 +136,7 @@ pub(crate) enum Verb {
     Unauthenticate,
     Unselect,
     Unsubscribe,
+    UrlFetch,
 }
 
 /// A command, read.
@@ -148,6 +153,8 @@ pub(crate) enum Request {
     Enable(Vec<String>),
     Compress,
     Idle,
+    /// APPEND or REPLACE of a message of parts, the first of which is no literal.
+    Append(Box<AppendHead>),
     /// For the driver.
     Command(Command),
 }
@@ -271,6 +278,17 @@ pub enum Command {
     },
     /// MYRIGHTS (RFC 4314)
     MyRights(String),
+    /// GENURLAUTH (RFC 4467): rumps of URLs and mechanisms.
+    GenUrlAuth(Vec<(String, String)>),
+    /// RESETKEY (RFC 4467)
+    ResetKey {
+        /// Of which mailbox; `None`: of all.
+        mailbox: Option<String>,
+        /// For which mechanisms; none: for all.
+        mechanisms: Vec<String>,
+    },
+    /// URLFETCH (RFC 4467)
+    UrlFetch(Vec<String>),
     /// FETCH
     Fetch(Fetch),
     /// STORE
@@ -394,8 +412,32 @@ pub const COMMANDS: &[CommandSpec] = &[
         auth::bare,
     ),
     spec("STATUS", Verb::Status, KNOWN, None, "RFC 9051 6.3.11", status::status),
-    spec("APPEND", Verb::Append, KNOWN, None, "RFC 9051 6.3.12", append::without_message),
+    spec("APPEND", Verb::Append, KNOWN, None, "RFC 9051 6.3.12", append::without_literal),
     spec("IDLE", Verb::Idle, KNOWN, Some(Capability::Idle), "RFC 9051 6.3.13", auth::bare),
+    spec(
+        "GENURLAUTH",
+        Verb::GenUrlAuth,
+        KNOWN,
+        Some(Capability::UrlAuth),
+        "RFC 4467 7",
+        urlauth::generate,
+    ),
+    spec(
+        "RESETKEY",
+        Verb::ResetKey,
+        KNOWN,
+        Some(Capability::UrlAuth),
+        "RFC 4467 7",
+        urlauth::reset,
+    ),
+    spec(
+        "URLFETCH",
+        Verb::UrlFetch,
+        KNOWN,
+        Some(Capability::UrlAuth),
+        "RFC 4467 7",
+        urlauth::fetch,
+    ),
     spec("CHECK", Verb::Check, &[Selected], None, "RFC 3501 6.4.1", auth::bare),
     spec("CLOSE", Verb::Close, &[Selected], None, "RFC 9051 6.4.1", auth::bare),
     spec(
@@ -428,7 +470,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         Some(Capability::Replace),
         true,
         "RFC 8508 3",
-        append::without_message,
+        append::without_literal,
     ),
 ];
 

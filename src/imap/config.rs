@@ -38,9 +38,7 @@ pub struct Config {
     pub literal_timeout: Duration,
 }
 
-/// What is announced unless a listener says otherwise: that of which a driver holds every MUST. Not BINARY:
-/// APPEND of `literal8` obliges a server to re-encode what it later sends as BODY (RFC 3516 §4.4); its FETCH
-/// side is a part of IMAP4rev2.
+/// What is announced unless a listener says otherwise: that of which a driver holds every MUST.
 const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::Imap4Rev1,
     Capability::Imap4Rev2,
@@ -87,6 +85,10 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::I18nLevel1,
     Capability::UidOnly,
     Capability::ListMetadata,
+    Capability::Catenate,
+    Capability::Binary,
+    Capability::Utf8Accept,
+    Capability::UrlAuth,
 ]);
 
 impl Config {

@@ -134,6 +134,12 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty()
     }
 
+    /// Takes all that follows, without the line end.
+    pub(crate) fn rest_of_line(&mut self) -> bytes::BytesMut {
+        let rest = std::mem::take(&mut self.rest);
+        rest.strip_suffix(b"\r\n").unwrap_or(rest).into()
+    }
+
     /// Nothing may follow.
     pub(crate) fn end(&self) -> Parsed<()> {
         if self.at_end() { Ok(()) } else { Err(Refusal::bad("Arguments follow where none may")) }

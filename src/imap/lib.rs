@@ -19,6 +19,7 @@ mod response;
 mod secret;
 mod session;
 mod set;
+mod url;
 mod utf7;
 
 pub use capability::{CAPABILITIES, Capabilities, Capability, CapabilitySpec};
@@ -40,3 +41,4 @@ pub use response::{
 pub use secret::Secret;
 pub use session::{AuthVerdict, Event, Listening, Session};
 pub use set::{NumberSet, SequenceSet};
+pub use url::{MessageUrl, UrlAccess, UrlAuth, UrlServer};

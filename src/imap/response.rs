@@ -14,6 +14,7 @@ mod search;
 mod sort;
 mod structure;
 pub(crate) mod text;
+mod urlauth;
 
 pub(crate) use code::write as write_status;
 pub use code::{Code, Status};

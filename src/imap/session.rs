@@ -13,6 +13,7 @@
 
 mod append;
 mod auth;
+mod catenate;
 mod lines;
 
 use crate::capability::{CAPABILITIES, Capabilities, Capability, ENABLED};
@@ -23,6 +24,7 @@ use crate::reader::Reader;
 use crate::response::{Code, Status, Style, Writer};
 use crate::secret::Secret;
 use bytes::{Bytes, BytesMut};
+use catenate::Parts;
 use sasl::Mechanism;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +63,9 @@ pub enum Event {
     IdleDone,
     /// A message is about to come: answer with [`Session::append_accept`] or [`Session::append_refuse`].
     Append(Append),
+    /// The message goes on with the octets that this URL means (RFC 4469): answer with [`Session::append_url_done`] or
+    /// [`Session::append_refuse`].
+    AppendUrl(String),
     /// A piece of it. [`Session::append_abort`] may be called at any piece.
     AppendContent(Bytes),
     /// The message is complete and another one follows (RFC 3502): answer as [`Event::Append`]. "No partial
@@ -94,6 +99,9 @@ enum Open {
         literal: Literal,
         close: bool,
     },
+    /// The same for a message of parts.
+    Parts,
+    Url,
     AppendEnd,
 }
 
@@ -115,6 +123,12 @@ enum Phase {
     Message { left: u64, binary: bool, close: bool },
     /// The line end behind a message.
     MessageEnd { close: bool },
+    /// Parts of a message, on the line that is there.
+    Parts,
+    /// A URL among them.
+    UrlLiteral { left: u64 },
+    /// The line behind it.
+    UrlEnd,
     /// A refused literal.
     Discard { left: u64 },
     /// The rest of a refused command's line.
@@ -173,6 +187,8 @@ pub struct Session {
     /// A command with literals, as far as it has come.
     command: BytesMut,
     literals: usize,
+    /// The message under way is made of parts.
+    parts: Option<Parts>,
     /// Messages of the APPEND under way, and where they are to go.
     messages: usize,
     target: String,
@@ -207,6 +223,7 @@ impl Session {
             uid: false,
             command: BytesMut::new(),
             literals: 0,
+            parts: None,
             messages: 0,
             target: String::new(),
             pending: None,
@@ -405,6 +422,9 @@ impl Session {
                 Phase::Literal { left } => self.literal(left),
                 Phase::Message { left, binary, close } => self.message(left, binary, close),
                 Phase::MessageEnd { close } => self.message_end(close),
+                Phase::Parts => self.next_part(),
+                Phase::UrlLiteral { left } => self.url_literal(left),
+                Phase::UrlEnd => self.url_end(),
                 Phase::Discard { left } => self.discard(left),
                 Phase::DiscardLine => self.discard_line(),
                 Phase::Auth => self.auth_line(),
@@ -516,6 +536,7 @@ impl Session {
     ) -> Step {
         self.command.clear();
         self.literals = 0;
+        self.parts = None;
         self.discarded = 0;
         self.pending = Some((reply, status));
         self.rest_of(literal, most)
@@ -540,6 +561,7 @@ impl Session {
 
     fn answer_pending(&mut self) {
         self.phase = Phase::Lines;
+        self.parts = None;
         if let Some((reply, status)) = self.pending.take() {
             self.output.extend_from_slice(&reply);
             self.count(status);
@@ -568,6 +590,7 @@ impl Session {
             Request::Login { user, password } => self.login(user, password),
             Request::Authenticate(authenticate) => self.authenticate(authenticate),
             Request::Idle => self.ask(Open::Idle, Event::Idle),
+            Request::Append(head) => self.append_begun(*head),
             Request::Command(Command::Noop) if self.state == State::NotAuthenticated => {
                 self.reply(Status::Ok, None, "NOOP completed");
                 Step::Again

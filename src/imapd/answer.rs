@@ -1,7 +1,8 @@
 //! How commands end, and the one place where an error of the domain becomes a reply (RFC 5530).
 
+use directory::DirectoryError;
 use imap::{Code, NumberSet, Session, Status};
-use ingest::{AppendError, IngestError};
+use ingest::{AppendError, BinaryError, IngestError};
 use mail::{MailError, NameError};
 use std::borrow::Cow;
 use std::io;
@@ -22,6 +23,7 @@ enum Detail {
     AppendUid(u32, NumberSet),
     Modified(NumberSet),
     MailboxId(String),
+    BadUrl(String),
     CopyUid(u32, NumberSet, NumberSet),
 }
 
@@ -61,6 +63,12 @@ impl Answer {
         Self { status: Status::Ok, code: Detail::MailboxId(id.to_owned()), text: None }
     }
 
+    /// RFC 4469 §4.1
+    pub(crate) fn bad_url(url: &str, why: &'static str) -> Self {
+        let (status, text) = (Status::No, Some(why.into()));
+        Self { status, code: Detail::BadUrl(url.to_owned()), text }
+    }
+
     /// STORE left these alone (RFC 7162 §3.1.3).
     pub(crate) fn modified(set: NumberSet) -> Self {
         let text = Some("Some messages had changed meanwhile".into());
@@ -90,6 +98,7 @@ impl Answer {
             Detail::AppendUid(uidvalidity, uids) => {
                 tell(Some(&Code::AppendUid(*uidvalidity, uids)))
             }
+            Detail::BadUrl(url) => tell(Some(&Code::BadUrl(url))),
             Detail::MailboxId(id) => tell(Some(&Code::MailboxId(id))),
             Detail::Modified(set) => tell(Some(&Code::Modified(set))),
             Detail::CopyUid(uidvalidity, from, to) => {
@@ -198,6 +207,19 @@ impl From<IngestError> for Answer {
     }
 }
 
+impl From<BinaryError> for Answer {
+    fn from(error: BinaryError) -> Self {
+        match error {
+            BinaryError::Ingest(error) => error.into(),
+            // "If the destination mailbox does not support the storage of binary content, the server MUST fail the
+            // request and issue a "NO" response that contains the "UNKNOWN-CTE" extended response code." (RFC 3516 §4.4)
+            BinaryError::CannotEncode => {
+                Self::no(Code::UnknownCte, "NUL where nothing can be encoded")
+            }
+        }
+    }
+}
+
 impl From<AppendError> for Answer {
     fn from(error: AppendError) -> Self {
         match error {
@@ -205,6 +227,18 @@ impl From<AppendError> for Answer {
             AppendError::NoMailbox => MailError::NoTarget.into(),
             AppendError::NoMessage => Self::no(Code::ExpungeIssued, "The message is gone"),
             AppendError::OverQuota => Self::no(Code::OverQuota, "The account is full"),
+        }
+    }
+}
+
+impl From<DirectoryError> for Answer {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::Busy(why) => Self::no(Code::InUse, why),
+            DirectoryError::Unavailable(why) => {
+                tracing::debug!(%why, "a user could not be looked up");
+                Self::no(Code::Unavailable, UNAVAILABLE)
+            }
         }
     }
 }

@@ -228,6 +228,7 @@ impl Client {
                 self.machine.finish_ok();
             }
             Event::Append(append) => self.append_begin(append).await?,
+            Event::AppendUrl(url) => self.append_url(&url).await?,
             Event::AppendContent(piece) => self.append_piece(piece).await,
             Event::AppendEnd => self.append_end().await?,
             Event::AppendVoid => self.upload = None,

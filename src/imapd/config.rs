@@ -1,5 +1,6 @@
 //! Settings of the IMAP service.
 
+use imap::Capability;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ pub struct ImapdConfig {
     pub hostname: String,
     /// Largest message of APPEND, in octets: disk and patience.
     pub max_message_bytes: u64,
+    /// Whether clients may enable UTF8=ACCEPT (RFC 6855). It obliges to refuse messages with raw 8-bit header fields from
+    /// clients that did not enable it: turn it off while old mail is moved here by such clients.
+    pub utf8_accept: bool,
     /// Whether passwords are taken without TLS: for listeners that only a balancer which ends TLS can reach.
     pub plaintext_login: bool,
     /// Wait for a client that has not logged in, in all, in seconds: strangers hold nothing for long.
@@ -30,6 +34,7 @@ impl Default for ImapdConfig {
         Self {
             hostname: String::new(),
             max_message_bytes: 50 * 1024 * 1024,
+            utf8_accept: true,
             plaintext_login: false,
             login_seconds: 180,
             command_seconds: 31 * 60,
@@ -43,13 +48,17 @@ impl Default for ImapdConfig {
 impl ImapdConfig {
     pub(crate) fn machine(&self, starttls: bool) -> imap::Config {
         let name = if self.hostname.is_empty() { "localhost" } else { &self.hostname };
-        imap::Config {
+        let mut config = imap::Config {
             starttls,
             plaintext_login: self.plaintext_login,
             max_message_bytes: self.max_message_bytes,
             command_timeout: Duration::from_secs(self.command_seconds),
             ..imap::Config::new(name)
+        };
+        if !self.utf8_accept {
+            config.capabilities = config.capabilities.without(Capability::Utf8Accept);
         }
+        config
     }
 
     pub(crate) fn login(&self) -> Duration {

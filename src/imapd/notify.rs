@@ -133,7 +133,8 @@ impl Client {
         }
     }
 
-    /// The account changed: tells what the client wants to know, at a moment when it may be told.
+    /// The account changed: tells what the client wants to know, at a moment when it may be told. What wakes us again
+    /// while we look is left to the next look: of the selected mailbox only the first part here tells.
     ///
     /// # Errors
     /// Only when the client is gone.
@@ -182,7 +183,6 @@ impl Client {
     async fn tell_news(&mut self) -> Result<(), Stop> {
         let mail = self.shared.mail.clone();
         let Some(notify) = &mut self.notify else { return Ok(()) };
-        notify.watch.take_changed();
         let news = mail.news(&mut notify.follow).await?;
         if news.lost {
             // "It MUST notify these clients by sending an untagged "OK [NOTIFICATIONOVERFLOW]" response and behave as if

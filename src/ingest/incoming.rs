@@ -38,6 +38,7 @@ pub struct Incoming {
     begun: DateTime<Utc>,
     hasher: Box<blake3::Hasher>,
     scanner: Scanner,
+    header: Header,
     size: u64,
     buffer: Vec<u8>,
     upload: Option<Upload>,
@@ -68,6 +69,7 @@ impl Incoming {
             begun,
             hasher: Box::default(),
             scanner: Scanner::new(),
+            header: Header::default(),
             size: 0,
             buffer: Vec::with_capacity(capacity),
             upload: None,
@@ -87,6 +89,12 @@ impl Incoming {
         self.size
     }
 
+    /// Whether a header field so far holds an octet that is not ASCII.
+    #[must_use]
+    pub fn has_eight_bit_header(&self) -> bool {
+        self.header.eight_bit
+    }
+
     /// Takes the next octets. After an error the message is lost: drop it.
     ///
     /// # Errors
@@ -99,6 +107,7 @@ impl Incoming {
         }
         self.hasher.update(&piece);
         self.scanner.feed(&piece);
+        self.header.look(&piece);
         if let Some(upload) = &mut self.upload {
             self.share.grow_to(self.size.min(STREAMING_SHARE))?;
             return Ok(upload.write(piece).await?);
@@ -177,6 +186,31 @@ fn day(now: DateTime<Utc>) -> u32 {
 pub(crate) fn over_budget() -> IngestError {
     metrics::counter!("postrider_memory_budget_refusals_total", "for" => "ingest").increment(1);
     IngestError::Busy("this node is short of memory")
+}
+
+/// Looks at a message's header as it comes.
+#[derive(Default)]
+struct Header {
+    /// The line that comes has an octet already.
+    begun: bool,
+    over: bool,
+    eight_bit: bool,
+}
+
+impl Header {
+    fn look(&mut self, piece: &[u8]) {
+        for octet in piece {
+            match octet {
+                _ if self.over => return,
+                b'\n' => self.over = !std::mem::take(&mut self.begun),
+                b'\r' => {}
+                octet => {
+                    self.begun = true;
+                    self.eight_bit |= !octet.is_ascii();
+                }
+            }
+        }
+    }
 }
 
 /// An object under way; aborted when dropped.
@@ -336,6 +370,24 @@ mod tests {
         drained(&budget).await;
         while files(dir.path()) > 0 {
             tokio::task::yield_now().await;
+        }
+    }
+
+    #[test]
+    fn octets_of_the_header_alone_count() {
+        for (text, wide) in [
+            ("Subject: x\r\n\r\n\u{e4}", false),
+            ("Subject: \u{e4}\r\n\r\nx", true),
+            ("Subject: x\r\n \u{e4}", true),
+            ("a: b\n\n\u{e4}", false),
+            ("\r\n\u{e4}", false),
+            ("", false),
+        ] {
+            for size in 1..5 {
+                let mut header = Header::default();
+                text.as_bytes().chunks(size).for_each(|piece| header.look(piece));
+                assert_eq!(header.eight_bit, wide, "{text:?}");
+            }
         }
     }
 

@@ -9,6 +9,7 @@
 //! Memory comes out of the node's budget as the buffer grows. No database connection is held while bytes come.
 
 mod append;
+mod binary;
 mod config;
 mod deliver;
 mod error;
@@ -19,6 +20,7 @@ mod reports;
 mod several;
 
 pub use append::{Append, AppendError};
+pub use binary::BinaryError;
 pub use config::IngestConfig;
 pub use deliver::{Delivered, Envelope, Recipient, Remote};
 pub use error::IngestError;

@@ -24,6 +24,7 @@ mod sort;
 mod subject;
 mod thread;
 mod uids;
+mod url;
 mod view;
 
 pub use body::Body;

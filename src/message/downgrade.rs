@@ -11,6 +11,7 @@ mod encode;
 use crate::fields::iter_fields;
 use crate::scanner::Scanner;
 use crate::structure::{Kind, Part};
+pub(crate) use encode::{LINE_OCTETS, base64};
 
 /// What the server takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,34 +167,40 @@ impl<'a> Writer<'a> {
 
     /// A header with another Content-Transfer-Encoding.
     fn header(&mut self, header: &[u8], encoding: Option<&str>, top: bool) {
-        let Some(encoding) = encoding else { return self.out.extend_from_slice(header) };
-        let has =
-            |wanted: &str| iter_fields(header).any(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        let mut dropped = false;
-        for line in header.split_inclusive(|octet| *octet == b'\n') {
-            if line == b"\r\n" {
-                break;
-            }
-            if !line.starts_with(b" ") && !line.starts_with(b"\t") {
-                dropped = is_field(line, "Content-Transfer-Encoding");
-            }
-            if !dropped {
-                self.out.extend_from_slice(line);
-            }
+        match encoding {
+            Some(encoding) => write_header(&mut self.out, header, encoding, top),
+            None => self.out.extend_from_slice(header),
         }
-        if !self.out.is_empty() && !self.out.ends_with(b"\n") {
-            self.out.extend_from_slice(b"\r\n");
-        }
-        if top && !has("MIME-Version") {
-            self.out.extend_from_slice(b"MIME-Version: 1.0\r\n");
-        }
-        if !has("Content-Type") {
-            // RFC 1428 §3: the best that can be said of it.
-            self.out.extend_from_slice(b"Content-Type: text/plain; charset=unknown-8bit\r\n");
-        }
-        let field = format!("Content-Transfer-Encoding: {encoding}\r\n\r\n");
-        self.out.extend_from_slice(field.as_bytes());
     }
+}
+
+/// Writes a header with another Content-Transfer-Encoding; `top`: it is the message's own.
+pub(crate) fn write_header(out: &mut Vec<u8>, header: &[u8], encoding: &str, top: bool) {
+    let has = |wanted: &str| iter_fields(header).any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    let mut dropped = false;
+    for line in header.split_inclusive(|octet| *octet == b'\n') {
+        if line == b"\r\n" || line == b"\n" {
+            break;
+        }
+        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            dropped = is_field(line, "Content-Transfer-Encoding");
+        }
+        if !dropped {
+            out.extend_from_slice(line);
+        }
+    }
+    if !out.is_empty() && !out.ends_with(b"\n") {
+        out.extend_from_slice(b"\r\n");
+    }
+    if top && !has("MIME-Version") {
+        out.extend_from_slice(b"MIME-Version: 1.0\r\n");
+    }
+    if !has("Content-Type") {
+        // RFC 1428 §3: the best that can be said of it.
+        out.extend_from_slice(b"Content-Type: text/plain; charset=unknown-8bit\r\n");
+    }
+    let field = format!("Content-Transfer-Encoding: {encoding}\r\n\r\n");
+    out.extend_from_slice(field.as_bytes());
 }
 
 fn is_field(line: &[u8], name: &str) -> bool {

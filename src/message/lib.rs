@@ -8,6 +8,7 @@
 //! No I/O, no clock. Broken mail is described as well as it can be; nothing here fails on it.
 
 mod address;
+mod binary;
 mod decode;
 pub mod downgrade;
 pub mod dsn;
@@ -20,6 +21,7 @@ mod sections;
 mod structure;
 
 pub use address::{Address, parse_addresses};
+pub use binary::{Base64Lines, Step, header_with, without_binary};
 pub use decode::{charset_to_text, decode_body, decode_header_text};
 pub use fields::{Field, header_fields, is_kept, iter_fields, unfold};
 pub use references::reference_hashes;

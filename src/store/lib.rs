@@ -21,6 +21,7 @@ mod pool;
 pub mod queue;
 pub mod search;
 pub mod sql;
+pub mod url_key;
 
 pub use config::PostgresConfig;
 pub use error::StoreError;

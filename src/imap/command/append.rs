@@ -1,12 +1,14 @@
 //! APPEND and REPLACE up to each message, which streams.
 
-use super::{Call, Request};
+use super::{Call, Request, Verb};
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Literal, Parsed, Refusal};
 use crate::date::date_time;
 use crate::flags::{FlagList, Foreign, flag_list};
 use crate::mailbox::mailbox;
+use crate::response::Status;
 use crate::set::{SequenceSet, sequence_set};
+use bytes::BytesMut;
 use chrono::{DateTime, FixedOffset};
 
 /// What APPEND says before a message.
@@ -18,12 +20,14 @@ pub struct Append {
     pub flags: FlagList,
     /// Its INTERNALDATE; now when none is given.
     pub date: Option<DateTime<FixedOffset>>,
-    /// Its octets.
+    /// Its octets; 0 when it is made of parts.
     pub size: u64,
     /// It comes as `literal8` and may hold NUL (RFC 3516).
     pub binary: bool,
     /// Its header may hold UTF-8: it comes as `UTF8 (~{...})` (RFC 6855 §4).
     pub utf8: bool,
+    /// It is made of parts (RFC 4469).
+    pub parts: bool,
     /// REPLACE: the message that goes when this one comes.
     pub replaces: Option<Replaced>,
 }
@@ -41,7 +45,15 @@ pub struct Replaced {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AppendHead {
     pub append: Append,
-    pub literal: Literal,
+    pub content: Content,
+}
+
+/// How a message comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    Literal(Literal),
+    /// In parts; this has come of the line that holds them (RFC 4469).
+    Parts(BytesMut),
 }
 
 /// `"APPEND" SP mailbox append-message`, `"REPLACE" SP seq-number SP mailbox append-message`, up to the literal's
@@ -78,9 +90,15 @@ pub(crate) fn append_message(
         date = Some(date_time(cursor)?);
         cursor.space()?;
     }
+    if cursor.take_word("CATENATE (") {
+        cursor.need(Capability::Catenate)?;
+        let (size, binary, utf8, parts) = (0, false, false, true);
+        let append = Append { mailbox, flags, date, size, binary, utf8, parts, replaces };
+        return Ok(AppendHead { append, content: Content::Parts(cursor.rest_of_line()) });
+    }
     let utf8 = cursor.take_word("UTF8 (");
     if utf8 {
-        need_utf8(cursor)?;
+        may_be_utf8(cursor)?;
     } else if cursor.peek() == Some(b'~') {
         cursor.need(Capability::Binary)?;
     }
@@ -90,11 +108,12 @@ pub(crate) fn append_message(
         return Err(Refusal::bad("UTF8 takes a literal8"));
     }
     let (size, binary) = (literal.size, literal.binary && !utf8);
-    let append = Append { mailbox, flags, date, size, binary, utf8, replaces };
-    Ok(AppendHead { append, literal })
+    let append = Append { mailbox, flags, date, size, binary, utf8, parts: false, replaces };
+    Ok(AppendHead { append, content: Content::Literal(literal) })
 }
 
-fn need_utf8(cursor: &Cursor<'_>) -> Parsed<()> {
+/// Whether `UTF8 (~{...})` may be said.
+pub(crate) fn may_be_utf8(cursor: &Cursor<'_>) -> Parsed<()> {
     if cursor.grammar.enabled.has(Capability::Utf8Accept) {
         Ok(())
     } else {
@@ -112,7 +131,12 @@ fn one_number(cursor: &mut Cursor<'_>) -> Parsed<SequenceSet> {
     }
 }
 
-/// A whole APPEND line: its message would have made it longer.
-pub(super) fn without_message(_: &mut Cursor<'_>, _: Call) -> Parsed<Request> {
-    Err(Refusal::bad("APPEND and REPLACE end in a literal that holds the message"))
+/// A whole APPEND line without any literal: only a message of parts can do without.
+pub(super) fn without_literal(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
+    let missing = Refusal::bad("APPEND and REPLACE end in a literal that holds the message");
+    match append_head(cursor, call.verb == Verb::Replace, call.uid) {
+        Ok(head) => Ok(Request::Append(Box::new(head))),
+        Err(refusal) if refusal.status == Status::Bad && refusal.code.is_none() => Err(missing),
+        Err(refusal) => Err(refusal),
+    }
 }

@@ -324,7 +324,8 @@ fn body_section(cursor: &mut Cursor<'_>, peek: bool) -> Parsed<BodySection> {
     Ok(BodySection { peek, part, text, partial })
 }
 
-fn section_spec(cursor: &mut Cursor<'_>) -> Parsed<(Vec<u32>, SectionText)> {
+/// `section-spec`, or nothing.
+pub(crate) fn section_spec(cursor: &mut Cursor<'_>) -> Parsed<(Vec<u32>, SectionText)> {
     let mut part = Vec::new();
     if cursor.peek() == Some(b']') {
         return Ok((part, SectionText::Whole));

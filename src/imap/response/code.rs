@@ -39,6 +39,8 @@ pub enum Code<'a> {
     BadCharset,
     /// RFC 5465 §3.1, with the list of what is supported.
     BadEvent,
+    /// RFC 4469 §4.1
+    BadUrl(&'a str),
     Cannot,
     /// The list as written.
     Capability(&'a str),
@@ -89,6 +91,8 @@ pub enum Code<'a> {
     /// RFC 9586
     UidRequired,
     UidValidity(u32),
+    /// RFC 4467 §5
+    UrlMech,
     Unavailable,
     UnknownCte,
     /// RFC 3501: the first unseen message.
@@ -107,6 +111,7 @@ impl Code<'_> {
             Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
             Self::BadCharset => "BADCHARSET (US-ASCII UTF-8)",
             Self::BadEvent => "BADEVENT",
+            Self::BadUrl(_) => "BADURL",
             Self::Cannot => "CANNOT",
             Self::Capability(_) => "CAPABILITY",
             Self::ClientBug => "CLIENTBUG",
@@ -143,6 +148,7 @@ impl Code<'_> {
             Self::UidNotSticky => "UIDNOTSTICKY",
             Self::UidRequired => "UIDREQUIRED",
             Self::UidValidity(_) => "UIDVALIDITY",
+            Self::UrlMech => "URLMECH INTERNAL",
             Self::Unavailable => "UNAVAILABLE",
             Self::UnknownCte => "UNKNOWN-CTE",
             Self::Unseen(_) => "UNSEEN",
@@ -184,6 +190,18 @@ impl Code<'_> {
                 out.extend_from_slice(b" (");
                 out.extend_from_slice(id.as_bytes());
                 out.extend_from_slice(b")");
+            }
+            // `url-resp-text`: no "]" and no "\"; in a URL an octet may always be written as its hexadecimal digits.
+            Self::BadUrl(url) => {
+                out.extend_from_slice(b" ");
+                for octet in url.bytes() {
+                    match octet {
+                        b']' | b'\\' | 0..=b' ' | 0x7f.. => {
+                            out.extend_from_slice(format!("%{octet:02X}").as_bytes());
+                        }
+                        octet => out.extend_from_slice(&[octet]),
+                    }
+                }
             }
             Self::Modified(numbers) => {
                 out.extend_from_slice(b" ");

@@ -1,8 +1,9 @@
 //! APPEND and REPLACE: messages stream from the client to the driver.
 
+use super::catenate::Parts;
 use super::{Event, Open, Phase, Session, Step};
 use crate::capability::Capability;
-use crate::command::{AppendHead, Verb, append_head, append_message};
+use crate::command::{AppendHead, Content, Verb, append_head, append_message};
 use crate::cursor::{Cursor, Literal, Parsed, Refusal};
 use crate::reader::{Line, announcement};
 use crate::response::{Code, Status};
@@ -17,26 +18,30 @@ impl Session {
     pub(super) fn append_announced(&mut self, literal: Literal) -> Step {
         let command = self.command.split();
         self.literals = 0;
-        self.messages = 0;
         let replaces = self.spec.is_some_and(|spec| spec.verb == Verb::Replace);
         let mut cursor = Cursor::new(&command, self.grammar());
         let head = skip_verb(&mut cursor, self.uid)
             .and_then(|()| append_head(&mut cursor, replaces, self.uid));
         match self.acceptable(head) {
-            Ok(head) => {
-                self.target.clone_from(&head.append.mailbox);
-                self.offer(head, Event::Append)
-            }
+            Ok(head) => self.append_begun(head),
             Err(refusal) => self.refuse(&refusal, Some(literal), self.config.max_message_bytes),
         }
     }
 
+    /// The first message is about to come.
+    pub(super) fn append_begun(&mut self, head: AppendHead) -> Step {
+        self.messages = 0;
+        self.target.clone_from(&head.append.mailbox);
+        self.offer(head, Event::Append)
+    }
+
     fn acceptable(&self, head: Parsed<AppendHead>) -> Parsed<AppendHead> {
         let head = head?;
-        if head.literal.size > self.config.max_message_bytes {
+        let Content::Literal(literal) = &head.content else { return Ok(head) };
+        if literal.size > self.config.max_message_bytes {
             return Err(Refusal::no(Code::TooBig, "Message too large"));
         }
-        if head.literal.size == 0 {
+        if literal.size == 0 {
             // "A zero-length message literal argument is an error, and MUST return a NO. This can be used to
             // cancel the append." (RFC 3502)
             return Err(Refusal::no(Code::Cannot, "The message is empty"));
@@ -50,12 +55,25 @@ impl Session {
         event: impl FnOnce(crate::command::Append) -> Event,
     ) -> Step {
         self.messages += 1;
-        let open = Open::Append { literal: head.literal, close: head.append.utf8 };
+        self.parts = None;
+        let open = match head.content {
+            Content::Literal(literal) => Open::Append { literal, close: head.append.utf8 },
+            Content::Parts(line) => {
+                self.command = line;
+                self.parts = Some(Parts::default());
+                Open::Parts
+            }
+        };
         self.ask(open, event(head.append))
     }
 
     /// Answers [`Event::Append`] and [`Event::AppendNext`]: the message may come.
     pub fn append_accept(&mut self) {
+        if self.question == Some(Open::Parts) {
+            self.question = None;
+            self.phase = Phase::Parts;
+            return;
+        }
         let Some(Open::Append { literal, close }) = self.question else { return };
         self.question = None;
         if literal.sync {
@@ -64,13 +82,17 @@ impl Session {
         self.phase = Phase::Message { left: literal.size, binary: literal.binary && !close, close };
     }
 
-    /// Answers [`Event::Append`] and [`Event::AppendNext`]: NO. A client that waits sends nothing; else the message
-    /// is thrown away. Messages that came before are void too.
+    /// Answers [`Event::Append`], [`Event::AppendNext`] and [`Event::AppendUrl`]: NO. A client that waits sends nothing;
+    /// else the message is thrown away. Messages that came before are void too.
     pub fn append_refuse(&mut self, code: Option<&Code<'_>>, text: &str) {
-        let Some(Open::Append { literal, .. }) = self.question else { return };
+        let literal = match self.question {
+            Some(Open::Append { literal, .. }) => Some(literal),
+            Some(Open::Parts | Open::Url) => announcement(&self.command),
+            _ => return,
+        };
         self.question = None;
         let reply = self.rendered(Status::No, code, text);
-        self.refuse_with(reply, Status::No, Some(literal), self.config.max_message_bytes);
+        self.refuse_with(reply, Status::No, literal, self.config.max_message_bytes);
     }
 
     /// The message under way cannot be stored: the rest of the command is thrown away, then the client hears NO.
@@ -123,19 +145,21 @@ impl Session {
     }
 
     /// The command ends here, or goes on with another message.
-    fn after_message(&mut self, line: &[u8], close: bool) -> Step {
+    pub(super) fn after_message(&mut self, line: &[u8], close: bool) -> Step {
         let rest = if close { line.strip_prefix(b")") } else { Some(line) };
+        if let (Some(rest), true) = (rest, self.parts.is_some()) {
+            return self.part_done(rest.into());
+        }
         if rest.is_some_and(<[u8]>::is_empty) {
             self.phase = Phase::Lines;
             return self.ask(Open::AppendEnd, Event::AppendEnd);
         }
         let literal = announcement(line);
-        let next = match (rest, literal) {
-            (None, _) => Err(Refusal::bad("A closing parenthesis is missing")),
-            (_, None) => Err(Refusal::bad("APPEND ends after its message")),
-            (Some(rest), Some(_)) => self.next_message(rest),
+        let next = match rest {
+            None => Err(Refusal::bad("A closing parenthesis is missing")),
+            Some(rest) => self.next_message(rest, literal.is_some()),
         };
-        match next.and_then(|head| self.may_be_unasked(head.literal).map(|()| head)) {
+        match next {
             Ok(head) => self.offer(head, Event::AppendNext),
             Err(refusal) => {
                 let _ = self.refuse(&refusal, literal, self.config.max_message_bytes);
@@ -144,7 +168,11 @@ impl Session {
         }
     }
 
-    fn next_message(&self, line: &[u8]) -> Parsed<AppendHead> {
+    fn next_message(&self, line: &[u8], literal: bool) -> Parsed<AppendHead> {
+        // Only a message of parts can do without.
+        if !literal && memchr::memmem::find(&line.to_ascii_uppercase(), b"CATENATE (").is_none() {
+            return Err(Refusal::bad("APPEND ends after its message"));
+        }
         let append = self.spec.is_some_and(|spec| spec.verb == Verb::Append);
         if !append || !self.config.capabilities.serves(Capability::MultiAppend) {
             return Err(Refusal::bad("This command takes one message"));
@@ -154,7 +182,11 @@ impl Session {
         }
         let line = [line, b"\r\n"].concat();
         let mut cursor = Cursor::new(&line, self.grammar());
-        self.acceptable(append_message(&mut cursor, self.target.clone(), None))
+        let head = self.acceptable(append_message(&mut cursor, self.target.clone(), None))?;
+        if let Content::Literal(literal) = &head.content {
+            self.may_be_unasked(*literal)?;
+        }
+        Ok(head)
     }
 }
 

@@ -96,6 +96,10 @@ impl Client {
                     session.append_accept();
                 }
             }
+            Event::AppendUrl(url) if url.contains("113330") => {
+                session.append_refuse(Some(&Code::BadUrl(&url)), "No such message");
+            }
+            Event::AppendUrl(_) => session.append_url_done(),
             Event::AppendContent(_) if self.appended > 50_000 => {
                 session.append_abort(Some(&Code::OverQuota), "Full");
             }
@@ -168,6 +172,24 @@ impl Client {
             }
             Command::MyRights(mailbox) => {
                 writer.my_rights(mailbox, types::Rights::parse("rwiptsldaex").unwrap());
+            }
+            Command::GenUrlAuth(rumps) => {
+                let signed = |(rump, _): &(String, String)| format!("{rump}:internal:91354a47");
+                writer.gen_url_auth(&rumps.iter().map(signed).collect::<Vec<_>>());
+            }
+            Command::UrlFetch(urls) => {
+                for url in urls {
+                    if url.contains("internal") {
+                        writer.url_fetch(url, 4);
+                        writer.out().extend_from_slice(b"Si v");
+                        writer.end_line();
+                    } else {
+                        writer.url_fetch_nil(url);
+                    }
+                }
+            }
+            Command::ResetKey { .. } => {
+                return self.session.finish(Status::Ok, Some(&Code::UrlMech), "Done");
             }
             Command::GetQuota(root) => writer.quota(root, &[STORAGE]),
             Command::SetQuota { root, .. } => {

@@ -2,10 +2,11 @@
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
+use crate::cmd::url;
 use crate::update::Look;
 use bytes::Bytes;
 use chrono::Utc;
-use imap::{Append, Capability, Code, NumberSet, Replaced, Status};
+use imap::{Append, Capability, Code, MessageUrl, NumberSet, Replaced, Status};
 use ingest::{Incoming, Placed, Prepared};
 use mail::{Access, MailError, MailboxName};
 use std::io;
@@ -19,6 +20,8 @@ pub(crate) struct Upload {
     /// The one that comes.
     append: Append,
     incoming: Incoming,
+    /// It holds NUL.
+    nul: bool,
     /// REPLACE: what goes when they come.
     replaces: Option<(MailboxId, Uid)>,
 }
@@ -50,8 +53,8 @@ impl Client {
             Some(replaced) => Some(self.replaced(replaced).await?),
             None => None,
         };
-        let incoming = self.shared.ingest.begin(Some(append.size)).map_err(Answer::from)?;
-        Ok(Upload { mailbox, prepared: Vec::new(), append, incoming, replaces })
+        let incoming = self.shared.ingest.begin(expected(&append)).map_err(Answer::from)?;
+        Ok(Upload { mailbox, prepared: Vec::new(), append, incoming, nul: false, replaces })
     }
 
     /// The message that REPLACE means.
@@ -66,11 +69,43 @@ impl Client {
     }
 
     pub(crate) async fn append_piece(&mut self, piece: Bytes) {
+        let most = self.shared.config.max_message_bytes;
         let Some(upload) = &mut self.upload else { return };
-        if let Err(error) = upload.incoming.write(piece).await {
+        if let Err(answer) = upload.take(piece, most).await {
             self.upload = None;
-            Answer::from(error).abort_append(&mut self.machine);
+            answer.abort_append(&mut self.machine);
         }
+    }
+
+    /// CATENATE (RFC 4469): "the octets of the body part pointed to by that URL are appended, as if the literal returned
+    /// in a FETCH BODY response were put in place".
+    pub(crate) async fn append_url(&mut self, url: &str) -> io::Result<()> {
+        match self.take_url(url).await {
+            Ok(()) => self.machine.append_url_done(),
+            Err(Stop::Answer(answer)) => {
+                self.upload = None;
+                answer.refuse_append(&mut self.machine);
+            }
+            Err(Stop::Gone(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn take_url(&mut self, text: &str) -> Result<(), Stop> {
+        let most = self.shared.config.max_message_bytes;
+        // "only relative IMAP message or message part URLs ... are used", others are to be answered NO (RFC 4469 §3).
+        let parsed = MessageUrl::parse(text).filter(|url| url.server.is_none());
+        let url = parsed.filter(|url| url.auth.is_none());
+        let url = url.ok_or_else(|| Answer::bad_url(text, "Not the URL of a message here"))?;
+        let mut piece = url::piece(self, &url).await.map_err(|stop| url::blamed(stop, text))?;
+        let Some(upload) = &mut self.upload else { return Ok(()) };
+        if upload.incoming.size().saturating_add(piece.len()) > most {
+            return Err(Answer::from(ingest::IngestError::TooLarge).into());
+        }
+        while let Some(octets) = piece.next().await? {
+            upload.take(octets, most).await?;
+        }
+        Ok(())
     }
 
     /// One message is complete, another one begins.
@@ -85,12 +120,33 @@ impl Client {
         }
     }
 
+    /// A message as it can be stored.
+    async fn complete(&mut self, incoming: Incoming, nul: bool) -> Result<Incoming, Answer> {
+        if incoming.size() == 0 {
+            return Err(Answer::no(Code::Cannot, "The message is empty"));
+        }
+        // "If an IMAP server supports "UTF8=ACCEPT" and the IMAP client has not issued the "ENABLE UTF8=ACCEPT" command,
+        // the server MUST reject, with a "NO" response, an "APPEND" command that includes any 8-bit character in message
+        // header fields." (RFC 6855 §4). IMAP4rev2 brings the same by another name (RFC 9755 §1).
+        let enabled = |capability| self.machine.is_enabled(capability);
+        let utf8 = enabled(Capability::Utf8Accept) || enabled(Capability::Imap4Rev2);
+        let serves = self.machine.serves(Capability::Utf8Accept);
+        if serves && !utf8 && incoming.has_eight_bit_header() {
+            return Err(Answer::no(Code::Cannot, "8-bit header fields need ENABLE UTF8=ACCEPT"));
+        }
+        if nul {
+            return Ok(incoming.without_binary().await?);
+        }
+        Ok(incoming)
+    }
+
     async fn next(&mut self, append: Append) -> Result<Upload, Answer> {
         let upload = self.upload.take().ok_or_else(|| Answer::bad("There is no message"))?;
-        let Upload { mailbox, mut prepared, append: before, incoming, replaces } = *upload;
+        let incoming = self.complete(upload.incoming, upload.nul).await?;
+        let Upload { mailbox, mut prepared, append: before, replaces, .. } = *upload;
         prepared.push(prepare(incoming, before).await?);
-        let incoming = self.shared.ingest.begin(Some(append.size))?;
-        Ok(Upload { mailbox, prepared, append, incoming, replaces })
+        let incoming = self.shared.ingest.begin(expected(&append))?;
+        Ok(Upload { mailbox, prepared, append, incoming, nul: false, replaces })
     }
 
     pub(crate) async fn append_end(&mut self) -> io::Result<()> {
@@ -122,7 +178,8 @@ impl Client {
     async fn store_messages(&mut self) -> Result<Answer, Answer> {
         let account = self.account()?;
         let upload = self.upload.take().ok_or_else(|| Answer::bad("There is no message"))?;
-        let Upload { mailbox, mut prepared, append, incoming, replaces } = *upload;
+        let incoming = self.complete(upload.incoming, upload.nul).await?;
+        let Upload { mailbox, mut prepared, append, replaces, .. } = *upload;
         if !prepared.is_empty() || replaces.is_some() {
             prepared.push(prepare(incoming, append).await?);
             let ingest = self.shared.ingest.clone();
@@ -160,6 +217,22 @@ impl Client {
         let uids: NumberSet = placed.iter().map(|placed| placed.uid.0).collect();
         Answer::appended(placed.first().map_or(0, |placed| placed.uidvalidity.0), uids)
     }
+}
+
+impl Upload {
+    /// More of the message.
+    async fn take(&mut self, octets: Bytes, most: u64) -> Result<(), Answer> {
+        if self.incoming.size().saturating_add(octets.len() as u64) > most {
+            return Err(ingest::IngestError::TooLarge.into());
+        }
+        self.nul |= self.append.binary && octets.contains(&0);
+        Ok(self.incoming.write(octets).await?)
+    }
+}
+
+/// How large a message will be, where that is known.
+fn expected(append: &Append) -> Option<u64> {
+    (!append.parts).then_some(append.size)
 }
 
 async fn prepare(incoming: Incoming, append: Append) -> Result<Prepared, Answer> {

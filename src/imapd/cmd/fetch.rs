@@ -5,7 +5,7 @@
 //! store that is away is known before a line has begun, a message that could not be read is not marked as
 //! read, and only one group is in memory. Ranges over 256 KiB stream into the line.
 
-mod pieces;
+pub(super) mod pieces;
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;

@@ -12,6 +12,8 @@ mod search;
 mod select;
 mod store;
 mod transfer;
+mod url;
+mod urlauth;
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
@@ -46,6 +48,11 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         Command::Store(store) => store::store(client, &store).await,
         Command::Copy(transfer) => transfer::copy(client, &transfer).await,
         Command::Move(transfer) => transfer::move_(client, &transfer).await,
+        Command::GenUrlAuth(rumps) => urlauth::generate(client, &rumps).await,
+        Command::ResetKey { mailbox, mechanisms } => {
+            urlauth::reset(client, mailbox.as_deref(), &mechanisms).await
+        }
+        Command::UrlFetch(urls) => urlauth::fetch(client, &urls).await,
         Command::Unauthenticate => {
             client.forget_login().await;
             Ok(Answer::ok())

@@ -51,6 +51,9 @@ pub(crate) async fn select(
         let code = Code::MailboxId(&id);
         client.machine.writer().status(Status::Ok, Some(&code), "The mailbox's id");
     }
+    if client.machine.serves(Capability::UrlAuth) {
+        client.machine.writer().status(Status::Ok, Some(&Code::UrlMech), "URLs can be signed");
+    }
     let mut writer = client.machine.writer();
     if read_only {
         writer.permanent_flags(Flags::default(), &[] as &[&str], false);

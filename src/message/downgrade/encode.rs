@@ -2,6 +2,8 @@
 
 /// Longest line.
 const WIDTH: usize = 76;
+/// Octets of a full line of base64.
+pub(crate) const LINE_OCTETS: usize = WIDTH / 4 * 3;
 
 /// Whether every CR and LF is part of a CRLF, so that the octets are text.
 pub(super) fn has_lines(body: &[u8]) -> bool {
@@ -65,9 +67,9 @@ fn hex(digit: u8) -> u8 {
 }
 
 /// Anything.
-pub(super) fn base64(body: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn base64(body: &[u8], out: &mut Vec<u8>) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for line in body.chunks(WIDTH / 4 * 3) {
+    for line in body.chunks(LINE_OCTETS) {
         for group in line.chunks(3) {
             let octet = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
             let bits = octet(0) << 16 | octet(1) << 8 | octet(2);

@@ -16,7 +16,7 @@ const WHOLE: u64 = 256 * 1024;
 const MAX_HEADER: u64 = 1024 * 1024;
 
 /// What an item shows.
-pub(super) enum Piece {
+pub(in crate::cmd) enum Piece {
     /// Nothing of the bytes.
     None,
     /// There is no such part.
@@ -30,7 +30,7 @@ pub(super) enum Piece {
 }
 
 /// A large range on its way.
-pub(super) struct Stream {
+pub(in crate::cmd) struct Stream {
     source: Source,
     skip: u64,
     left: u64,
@@ -46,11 +46,11 @@ enum Source {
 
 impl Stream {
     /// Octets in all.
-    pub(super) fn len(&self) -> u64 {
+    pub(in crate::cmd) fn len(&self) -> u64 {
         self.left
     }
 
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, MailError> {
+    pub(in crate::cmd) async fn next(&mut self) -> Result<Option<Bytes>, MailError> {
         while self.left > 0 {
             let next = match &mut self.source {
                 Source::Raw(body) => body.next().await?.map(without_nul),
@@ -82,7 +82,7 @@ fn without_nul(octets: Bytes) -> Bytes {
 }
 
 /// The octets of all items, one for each.
-pub(super) async fn read(
+pub(in crate::cmd) async fn read(
     mail: &Mail,
     message: &Arc<Message>,
     items: &[FetchItem],

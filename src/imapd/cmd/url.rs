@@ -1,0 +1,90 @@
+//! The octets that a URL means (RFC 5092), for CATENATE and URLFETCH.
+
+use crate::answer::{Answer, Stop};
+use crate::client::Client;
+use crate::cmd::fetch::pieces::{self, Piece, Stream};
+use bytes::Bytes;
+use imap::{Code, FetchItem, MessageUrl};
+use mail::{Mail, MailError, MailboxName, Pages, Target, UidSet};
+
+/// The octets of a message or a part of one.
+pub(super) enum Octets {
+    /// These.
+    Here(Option<Bytes>),
+    /// What comes.
+    Coming(Box<Stream>),
+}
+
+impl Octets {
+    /// How many are left.
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Here(octets) => octets.as_ref().map_or(0, |octets| octets.len() as u64),
+            Self::Coming(stream) => stream.len(),
+        }
+    }
+
+    /// The next of them.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, MailError> {
+        match self {
+            Self::Here(octets) => Ok(octets.take().filter(|octets| !octets.is_empty())),
+            Self::Coming(stream) => stream.next().await,
+        }
+    }
+}
+
+/// What a URL means in this session, as FETCH BODY.PEEK would show it.
+pub(super) async fn piece(client: &mut Client, url: &MessageUrl) -> Result<Octets, Stop> {
+    let mail = client.shared.mail.clone();
+    let (target, uidvalidity) = match &url.mailbox {
+        Some(name) => {
+            let name = MailboxName::parse(name).map_err(|_| MailError::NoMailbox)?;
+            let account = client.account()?;
+            let mailbox = mail.mailbox(account, &name).await?;
+            (Target { account, mailbox: mailbox.id }, mailbox.uidvalidity)
+        }
+        None => {
+            // "When in the selected state, the base URL is considered "imap://user@server/mailbox"" (RFC 4469 §3).
+            let selected = client.selected.as_ref().ok_or(MailError::NoMailbox)?;
+            (selected.view.target(), selected.view.opened().uidvalidity)
+        }
+    };
+    if url.uidvalidity.is_some_and(|wanted| wanted != uidvalidity.0) {
+        return Err(MailError::NoMailbox.into());
+    }
+    message_piece(&mail, target, url).await
+}
+
+/// What a URL means in this mailbox.
+pub(super) async fn message_piece(
+    mail: &Mail,
+    target: Target,
+    url: &MessageUrl,
+) -> Result<Octets, Stop> {
+    let mut pages = Pages::new(target, UidSet::from_ranges([url.uid..=url.uid]));
+    let rows = pages.next(mail).await?.unwrap_or_default();
+    let messages = mail.messages(target.account, &rows).await?;
+    let message = messages.into_iter().flatten().next().ok_or(MailError::Expunged)?;
+    let item = FetchItem::Section(url.section.clone());
+    let pieces = pieces::read(mail, &message, std::slice::from_ref(&item)).await?;
+    match pieces.into_iter().next() {
+        Some(Piece::Octets(octets)) => Ok(Octets::Here(Some(octets))),
+        Some(Piece::Stream(stream)) => Ok(Octets::Coming(stream)),
+        _ => Err(MailError::Expunged.into()),
+    }
+}
+
+/// An error that lies in the URL is told as one of the URL.
+pub(super) fn blamed(stop: Stop, url: &str) -> Stop {
+    match stop {
+        Stop::Answer(answer)
+            if matches!(
+                answer.code(),
+                Some(Code::NonExistent | Code::ExpungeIssued | Code::NoPerm)
+            ) =>
+        {
+            Answer::bad_url(url, "There is nothing of this URL").into()
+        }
+        other => other,
+    }
+}
