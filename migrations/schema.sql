@@ -4164,6 +4164,12 @@ CREATE TABLE public.thread_ref (
     ref_hash bigint NOT NULL,
     thread_id uuid NOT NULL
 );
+CREATE TABLE public.url_key (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    key bytea NOT NULL,
+    CONSTRAINT url_key_key_check CHECK ((length(key) = 32))
+);
 ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_0 FOR VALUES WITH (modulus 32, remainder 0);
 ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_1 FOR VALUES WITH (modulus 32, remainder 1);
 ALTER TABLE ONLY public.mailbox_message ATTACH PARTITION public.mailbox_message_10 FOR VALUES WITH (modulus 32, remainder 10);
@@ -4512,6 +4518,8 @@ ALTER TABLE ONLY public.tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.thread_ref
     ADD CONSTRAINT thread_ref_pkey PRIMARY KEY (account_id, ref_hash);
+ALTER TABLE ONLY public.url_key
+    ADD CONSTRAINT url_key_pkey PRIMARY KEY (account_id, mailbox_id);
 CREATE UNIQUE INDEX account_address ON public.account USING btree (address) WHERE (state <> 2);
 CREATE INDEX account_domain ON public.account USING btree (domain_id);
 CREATE INDEX account_removed ON public.account USING btree (id) WHERE (state = 2);
@@ -4785,3 +4793,5 @@ ALTER TABLE ONLY public.subscription
     ADD CONSTRAINT subscription_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.thread_ref
     ADD CONSTRAINT thread_ref_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.url_key
+    ADD CONSTRAINT url_key_account_id_mailbox_id_fkey FOREIGN KEY (account_id, mailbox_id) REFERENCES public.mailbox(account_id, id) ON DELETE CASCADE;

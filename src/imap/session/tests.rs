@@ -920,8 +920,6 @@ fn nesting_and_counts_are_bounded() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn a_byte_at_a_time_is_the_same(
         words in prop::collection::vec(prop::sample::select(vec![
@@ -929,6 +927,7 @@ proptest! {
             "secret\r\n", "d AUTHENTICATE PLAIN\r\n", "*\r\n", "AGZyZWQAc2VjcmV0\r\n", "e IDLE\r\n", "DONE\r\n",
             "f APPEND INBOX ", "f APPEND Nowhere ", "{3}\r\n", "{3+}\r\n", "abc", "\r\n", "\n", "\r", "\0", "g FETCH 1 ALL\r\n",
             "h SEARCH TEXT ", "i CREATE ", "\"x\"", "(", ")", " ", "j CLOSE\r\n", "k LOGOUT\r\n", "{9999}\r\n", "{9999+}\r\n",
+            "m APPEND x CATENATE (", "URL /INBOX/;UID=1", "URL ", "TEXT {3+}\r\n", "TEXT {3}\r\n", "UTF8 (~{3+}\r\n", "abc)",
         ]), 0..40),
     ) {
         let input = words.concat();
