@@ -5,18 +5,22 @@
 //! fare. Every connection has a [`Pass`]; passes give signs of life together, so that a coordinator that forgot
 //! everything knows of them again within seconds.
 
+mod hearing;
 mod passes;
 
 pub use passes::Pass;
 
 use crate::worker::Seen;
 use crate::{Pace, Signal};
+use coordinator::CoordinatorError;
 use coordinator::limits::permits::Permits;
 use coordinator::limits::share::share;
 use coordinator::limits::{Acquired, Allowed, Limit, Permit, Rate, SharedLimits, Told};
 use coordinator::work::TOKEN_BEAT;
+use hearing::Hearing;
 use passes::Passes;
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -59,6 +63,7 @@ pub struct Gate {
 struct Inner {
     me: Incarnation,
     limits: Option<SharedLimits>,
+    hearing: Hearing,
     seen: Arc<RwLock<Seen>>,
     passes: Arc<Passes>,
     /// Rates and tales while there is no coordinator.
@@ -76,7 +81,9 @@ impl Gate {
             tokio::spawn(give_signs_of_life(me, Arc::clone(limits), Arc::downgrade(&passes)));
         }
         let (alone, tales, begun) = (Mutex::default(), Mutex::default(), Instant::now());
-        Self { inner: Arc::new(Inner { me, limits, seen, passes, alone, tales, begun }) }
+        let hearing = Hearing::default();
+        let inner = Inner { me, limits, hearing, seen, passes, alone, tales, begun };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Leave for one connection to a site that takes `most` at full speed.
@@ -141,14 +148,24 @@ impl Gate {
 }
 
 impl Inner {
+    /// The coordinator's answer, if there is one.
+    async fn ask<'a, T, F>(&'a self, question: impl FnOnce(&'a SharedLimits) -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, CoordinatorError>>,
+    {
+        let limits = self.limits.as_ref().filter(|_| self.hearing.is_worth_asking())?;
+        let answer = question(limits).await;
+        self.hearing.heard(answer.is_ok());
+        answer.inspect_err(|error| tracing::debug!(%error, "no answer about limits")).ok()
+    }
+
     /// `None`: full.
     async fn acquire(&self, limit: &Limit) -> Option<Entry> {
-        if let Some(limits) = &self.limits {
-            match limits.acquire(self.me, std::slice::from_ref(limit)).await {
-                Ok(Acquired::Permit(permit)) => return Some(Entry::Open(self.passes.pass(permit))),
-                Ok(Acquired::Full(_)) => return None,
-                Err(error) => tracing::debug!(%error, "no answer about a limit"),
-            }
+        let one = std::slice::from_ref(limit);
+        match self.ask(|limits| limits.acquire(self.me, one)).await {
+            Some(Acquired::Permit(permit)) => return Some(Entry::Open(self.passes.pass(permit))),
+            Some(Acquired::Full(_)) => return None,
+            None => {}
         }
         let mine = self.share(&limit.key, limit.most);
         if mine == 0 {
@@ -182,11 +199,8 @@ impl Inner {
     }
 
     async fn allow(&self, rate: &Rate, wanted: u32) -> Allowed {
-        if let Some(limits) = &self.limits {
-            match limits.allow(rate, wanted).await {
-                Ok(allowed) => return allowed,
-                Err(error) => tracing::debug!(%error, "no answer about a rate"),
-            }
+        if let Some(allowed) = self.ask(|limits| limits.allow(rate, wanted)).await {
+            return allowed;
         }
         let most = self.share(&rate.key, rate.most);
         if most == 0 {
@@ -196,17 +210,12 @@ impl Inner {
     }
 
     async fn told(&self, site: &str) -> (Source, Told) {
-        if let Some(limits) = &self.limits {
-            if let Some(told) = self.believed(site) {
-                return (Source::Coordinator, told);
-            }
-            match limits.told(site).await {
-                Ok(told) => {
-                    self.believe(site, told);
-                    return (Source::Coordinator, told);
-                }
-                Err(error) => tracing::debug!(%error, "no answer about a site"),
-            }
+        if let Some(told) = self.believed(site) {
+            return (Source::Coordinator, told);
+        }
+        if let Some(told) = self.ask(|limits| limits.told(site)).await {
+            self.believe(site, told);
+            return (Source::Coordinator, told);
         }
         (Source::Alone, self.alone().told(self.now(), site))
     }
@@ -215,15 +224,12 @@ impl Inner {
     async fn tell(&self, source: Source, site: &str, seen: Told, pace: Pace) -> bool {
         let (value, keep) = (pace.encode(), Pace::KEEP);
         self.tales().remove(site);
-        match (source, &self.limits) {
-            (Source::Coordinator, Some(limits)) => {
-                let told = limits.tell(site, seen.version, value, keep).await;
-                told.unwrap_or_else(|error| {
-                    tracing::debug!(%error, "a site's pace could not be told");
-                    false
-                })
+        match source {
+            Source::Coordinator => {
+                let told = self.ask(|limits| limits.tell(site, seen.version, value, keep)).await;
+                told.unwrap_or(false)
             }
-            _ => self.alone().tell(self.now(), site, seen.version, value, keep),
+            Source::Alone => self.alone().tell(self.now(), site, seen.version, value, keep),
         }
     }
 
