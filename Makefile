@@ -8,13 +8,14 @@ DATA ?= $(shell { [ "$$(id -u)" -ne 0 ] || setpriv --reuid=65534 --regid=65534 -
 PROFILE ?= release
 built = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-.PHONY: help run build test check fmt schema storm load load-peers
+.PHONY: help run build test check fmt schema fuzz storm load load-peers
 
 help:
 	@echo 'make run        build and start a mail server on this machine; its data is in $(DATA)'
 	@echo 'make test       run every test'
 	@echo 'make storm      the queue under fire at full size: nodes, Redis, PostgreSQL and S3 come to harm (an hour)'
 	@echo 'make check      formatting, lints and the compose files'
+	@echo 'make fuzz       random input for every parser, FUZZ_CASES of each'
 	@echo 'make schema     write migrations/schema.sql anew'
 	@echo 'make load       measure this machine with the load generator'
 	@echo 'make load-peers measure Postfix and Dovecot beside it'
@@ -45,6 +46,13 @@ storm:
 schema:
 	@bash .ci/need test
 	UPDATE_SCHEMA=1 $(CARGO) test --locked -p tests --test system schema::migrations_replay
+
+# The property tests of everything that reads what strangers send, FUZZ_CASES cases of each.
+FUZZ_CASES ?= 100000
+fuzz:
+	@bash .ci/need test
+	PROPTEST_CASES=$(FUZZ_CASES) nice -n 19 $(CARGO) test --locked --release --no-fail-fast --lib \
+		-p imap -p pop3 -p smtp -p sasl -p message -p types
 
 check:
 	@bash .ci/need check

@@ -3,6 +3,7 @@
 //! Every transcript is played twice on a new account: with all connections on one node, and with the second and all
 //! further connections on another. Both must read the same.
 
+mod catenate;
 mod compress;
 mod model;
 mod quota;

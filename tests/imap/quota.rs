@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use testkit::{Cluster, ClusterOptions, ImapClient, PASSWORD};
 
-async fn told(client: &mut ImapClient, command: &str) -> Result<String> {
+/// All that a command is answered, the tagged end without its tag.
+pub(super) async fn told(client: &mut ImapClient, command: &str) -> Result<String> {
     let (answers, end) = client.try_command(command).await?;
     let answers = answers.iter().map(|answer| String::from_utf8_lossy(answer).into_owned());
     Ok(answers.chain([end]).collect::<Vec<_>>().join("\n"))

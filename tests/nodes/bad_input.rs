@@ -207,6 +207,111 @@ async fn large_announcements_are_refused_before_a_single_octet() -> Result<()> {
     .await
 }
 
+/// Sets, nesting and counts as large as a command can hold: each is answered soon, by its tag, and costs no memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_commands_are_answered_soon() -> Result<()> {
+    with_cluster(1, ClusterOptions::default(), async |cluster: &mut Cluster| {
+        let anna = cluster.account("anna")?;
+        let node = &mut cluster.nodes[0];
+        for subject in ["one", "two", "three"] {
+            send(node, &anna, subject).await?;
+        }
+        let mut imap = login(node, &anna).await?;
+        imap.select("INBOX").await?;
+        let before = node.daemon().resident_kib();
+        let sets = |range: &str, count: usize| vec![range; count].join(",");
+        let repeat = |word: &str, count: usize| word.repeat(count);
+        let limit = "[LIMIT]";
+        let commands = [
+            (format!("UID FETCH {} (UID)", sets("1:4294967295", 4_900)), "OK"),
+            (format!("UID FETCH {} (UID)", sets("4294967295:1,*:1", 3_600)), "OK"),
+            (format!("UID SEARCH UID {}", sets("1:4294967295", 4_900)), "OK"),
+            (format!("UID STORE {} +FLAGS.SILENT (\\Seen)", sets("1:4294967295", 4_900)), "OK"),
+            (format!("UID COPY {} Archive", sets("4294967295:1", 4_900)), "OK"),
+            (format!("UID EXPUNGE {}", sets("1:4294967295", 4_900)), "OK"),
+            (format!("FETCH {} (UID)", sets("1:4294967295", 10)), "BAD"),
+            (format!("FETCH {} (UID)", sets("4294967296", 2)), "BAD"),
+            (format!("FETCH 1{} (UID)", repeat(",1", 16_384)), limit),
+            (format!("SEARCH {}", repeat("(", 60_000)), limit),
+            (format!("SEARCH {}ALL", repeat("NOT ", 15_000)), limit),
+            (format!("SEARCH {}ALL{}", repeat("(", 49), repeat(")", 49)), "OK"),
+            (format!("SEARCH ALL{}", repeat(" ALL", 1_001)), limit),
+            (format!("SEARCH {}", vec!["TEXT x"; 900].join(" ")), "OK"),
+            (format!("FETCH 1 BODY[{}1]", repeat("1.", 100)), "BAD"),
+            (format!("FETCH 1 BODY.PEEK[{}1]", repeat("1.", 60)), "OK"),
+            (format!("FETCH 1 ({}UID)", repeat("UID ", 256)), limit),
+            (format!("LIST \"\" {}", repeat("*a", 600)), limit),
+            (format!("LIST \"\" {}", repeat("*%", 400)), "OK"),
+            (format!("STATUS INBOX ({}UIDNEXT)", repeat("UIDNEXT ", 8_000)), "BAD"),
+            (format!("URLFETCH{}", repeat(" /INBOX/;UID=1", 65)), limit),
+            (format!("CREATE {}", vec!["a"; 2_000].join("/")), "NO"),
+            (format!("NOOP {}", repeat("x", 70_000)), "BAD"),
+        ];
+        for (command, wanted) in commands {
+            let name = &command[..command.len().min(40)];
+            let started = std::time::Instant::now();
+            let (_, end) = imap.try_command(&command).await.context(name.to_owned())?;
+            ensure!(end.contains(wanted), "{name}: {end}");
+            ensure!(started.elapsed() < Duration::from_secs(20), "{name}: {:?}", started.elapsed());
+        }
+        let after = node.daemon().resident_kib();
+        ensure!(after < before + ROOM_KIB, "{before} KiB before, {after} KiB after");
+        still_serves(node, &anna).await
+    })
+    .await
+}
+
+/// MIME nested deeper than anybody nests it, and with more parts: taken, described as far as it is looked into, and
+/// fetched whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn deep_and_wide_messages_are_described() -> Result<()> {
+    with_cluster(1, ClusterOptions::default(), async |cluster: &mut Cluster| {
+        let anna = cluster.account("anna")?;
+        let node = &cluster.nodes[0];
+        let mut imap = login(node, &anna).await?;
+        imap.select("INBOX").await?;
+        let multipart =
+            |n: usize| format!("Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n");
+        let deep: String = (0..2_000).map(multipart).collect();
+        let letters = "Content-Type: message/rfc822\r\n\r\n".repeat(2_000);
+        let wide = format!(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n{}--b--\r\n",
+            "--b\r\n\r\nx\r\n".repeat(50_000)
+        );
+        let long = format!("Subject: {}\r\n\r\nx", "x".repeat(2_000_000));
+        let params = format!("Content-Type: text/plain{}\r\n\r\nx", "; a=b".repeat(100_000));
+        for (uid, message) in [deep, letters, wide, long, params].iter().enumerate() {
+            let uid = uid + 1;
+            imap.stream
+                .send(format!("a APPEND INBOX {{{}+}}\r\n", message.len()).as_bytes())
+                .await?;
+            imap.stream.send(message.as_bytes()).await?;
+            imap.stream.send(b"\r\n").await?;
+            loop {
+                let line = imap.response().await?;
+                if line.starts_with(b"a ") {
+                    ensure!(line.starts_with(b"a OK"), "{}", String::from_utf8_lossy(&line));
+                    break;
+                }
+            }
+            let started = std::time::Instant::now();
+            for item in ["BODYSTRUCTURE ENVELOPE", "BODY.PEEK[HEADER]", "BODY.PEEK[1]", "PREVIEW"] {
+                let (_, end) = imap.try_command(&format!("UID FETCH {uid} ({item})")).await?;
+                ensure!(end.starts_with("OK"), "{uid} {item}: {end}");
+            }
+            let (lines, end) = imap.try_command(&format!("UID FETCH {uid} BODY.PEEK[]")).await?;
+            let whole: usize = lines.iter().map(|line| line.len()).sum();
+            ensure!(
+                end.starts_with("OK") && whole >= message.len(),
+                "{uid}: {end}, {whole} octets"
+            );
+            ensure!(started.elapsed() < Duration::from_secs(30), "{uid}: {:?}", started.elapsed());
+        }
+        still_serves(node, &anna).await
+    })
+    .await
+}
+
 /// Messages of 40 MiB, many at once, with a budget of 32 MiB: they stream, or are told to come later.
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_bounded_under_large_messages() -> Result<()> {

@@ -978,7 +978,13 @@ proptest! {
     }
 }
 
-fn seeds() -> Vec<Vec<u8>> {
+/// What clients send in the transcripts; read once, for who runs many cases.
+fn seeds() -> &'static [Vec<u8>] {
+    static SEEDS: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+    SEEDS.get_or_init(read_seeds)
+}
+
+fn read_seeds() -> Vec<Vec<u8>> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/session/transcripts");
     let files = std::fs::read_dir(folder).unwrap();
     files
