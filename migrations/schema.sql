@@ -502,6 +502,23 @@ BEGIN
     END LOOP;
     RETURN QUERY SELECT v_modseq;
 END $_$;
+CREATE FUNCTION public.maildrop_update_v1(p_account integer, p_shard integer, p_mailbox uuid, p_holder uuid, p_uids integer[], p_last boolean) RETURNS TABLE(uids integer[], modseq bigint)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_modseq bigint := account_lock_v1(p_account) + 1;
+    v_uids   int[];
+BEGIN
+    PERFORM FROM maildrop_lock l WHERE l.account_id = p_account AND l.holder = p_holder FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'maildrop lock lost' USING ERRCODE = 'PR001';
+    END IF;
+    v_uids := remove_copies_v1(p_account, p_shard, p_mailbox, p_uids, false, v_modseq, 0);
+    IF p_last THEN
+        DELETE FROM maildrop_lock l WHERE l.account_id = p_account AND l.holder = p_holder;
+    END IF;
+    RETURN QUERY SELECT v_uids, v_modseq - (v_uids = '{}')::int;
+END $$;
 CREATE FUNCTION public.metadata_set_v1(p_account integer, p_mailbox uuid, p_entries text[], p_values bytea[], p_most integer, p_most_in_all integer) RETURNS TABLE(modseq bigint)
     LANGUAGE plpgsql
     AS $$
@@ -3449,6 +3466,12 @@ CREATE TABLE public.mailbox_message_9 (
     keywords text[]
 )
 WITH (fillfactor='90');
+CREATE TABLE public.maildrop_lock (
+    account_id integer NOT NULL,
+    holder uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
 CREATE TABLE public.message (
     account_id integer NOT NULL,
     id uuid NOT NULL,
@@ -4356,6 +4379,8 @@ ALTER TABLE ONLY public.mailbox_message_9
     ADD CONSTRAINT mailbox_message_9_pkey PRIMARY KEY (account_id, mailbox_id, uid);
 ALTER TABLE ONLY public.mailbox
     ADD CONSTRAINT mailbox_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.maildrop_lock
+    ADD CONSTRAINT maildrop_lock_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT message_pkey PRIMARY KEY (account_id, id);
 ALTER TABLE ONLY public.message_0
@@ -4721,6 +4746,8 @@ ALTER TABLE ONLY public.domain
     ADD CONSTRAINT domain_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
 ALTER TABLE ONLY public.mailbox
     ADD CONSTRAINT mailbox_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.maildrop_lock
+    ADD CONSTRAINT maildrop_lock_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.queue_recipient
     ADD CONSTRAINT queue_recipient_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.queue_message(id);
 ALTER TABLE ONLY public.search_signature_0

@@ -16,7 +16,7 @@ use std::time::Duration;
 use testkit::{Cluster, ClusterOptions, ImapClient, Node, PASSWORD, PostgresOptions, SmtpClient};
 
 /// Runs a test on a cluster and checks all of its data afterwards. What the nodes said is shown on failure.
-async fn with_cluster(
+pub(crate) async fn with_cluster(
     nodes: usize,
     options: ClusterOptions,
     test: impl AsyncFnOnce(&mut Cluster) -> Result<()>,
@@ -49,7 +49,7 @@ fn own_postgres() -> ClusterOptions {
 }
 
 /// A message of which `id` tells it from others.
-fn message(id: &str, size: usize) -> Vec<u8> {
+pub(crate) fn message(id: &str, size: usize) -> Vec<u8> {
     let mut text = format!(
         "From: Sender <sender@elsewhere.test>\r\nTo: somebody\r\nSubject: {id}\r\nMessage-ID: <{id}@elsewhere.test>\r\n\
          Date: Tue, 24 Nov 2026 10:00:00 +0000\r\n\r\n"
@@ -60,7 +60,7 @@ fn message(id: &str, size: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-async fn send(node: &Node, to: &str, id: &str) -> Result<()> {
+pub(crate) async fn send(node: &Node, to: &str, id: &str) -> Result<()> {
     let mut smtp = SmtpClient::connect(node.smtp()?).await?;
     smtp.ehlo().await?;
     let reply = smtp.send_mail("sender@elsewhere.test", &[to], &message(id, 500)).await?;
@@ -68,7 +68,7 @@ async fn send(node: &Node, to: &str, id: &str) -> Result<()> {
     smtp.quit().await
 }
 
-async fn login(node: &Node, account: &str) -> Result<ImapClient> {
+pub(crate) async fn login(node: &Node, account: &str) -> Result<ImapClient> {
     ImapClient::login(node.imap()?, account, PASSWORD).await
 }
 
@@ -91,7 +91,7 @@ async fn subjects(node: &Node, account: &str) -> Result<Vec<String>> {
 }
 
 /// A new IDLE session on INBOX: the client, the tag, how many messages there are.
-async fn idle(node: &Node, account: &str) -> Result<(ImapClient, String, u32)> {
+pub(crate) async fn idle(node: &Node, account: &str) -> Result<(ImapClient, String, u32)> {
     let mut imap = login(node, account).await?;
     let count = imap.select("INBOX").await?;
     let tag = imap.idle().await?;

@@ -173,6 +173,7 @@ impl From<MailError> for Answer {
             MailError::Cannot(why) => Self::no(Code::Cannot, why),
             MailError::Limit(why) => Self::no(Code::Limit, why),
             MailError::TooMany => Self::no(Code::MetadataTooMany, "Too many annotations"),
+            MailError::LockLost => Self::no(Code::InUse, "The lock is lost"),
             MailError::NoAccount => Self::no(Code::ContactAdmin, "The account is gone"),
             MailError::Expunged => Self::no(Code::ExpungeIssued, "The message is gone"),
             MailError::Damaged(_) => {
@@ -281,6 +282,7 @@ mod tests {
             (MailError::Cannot("x"), Code::Cannot),
             (MailError::Limit("x"), Code::Limit),
             (MailError::TooMany, Code::MetadataTooMany),
+            (MailError::LockLost, Code::InUse),
             (MailError::NoAccount, Code::ContactAdmin),
             (MailError::Expunged, Code::ExpungeIssued),
             (MailError::Damaged(text()), Code::Corruption),

@@ -47,6 +47,9 @@ pub enum MailError {
     /// The account is gone.
     #[error("the account is gone")]
     NoAccount,
+    /// The maildrop's lock is another session's by now.
+    #[error("the maildrop's lock is lost")]
+    LockLost,
     /// A message's bytes are gone: it was expunged meanwhile.
     #[error("the message is gone")]
     Expunged,
@@ -82,6 +85,7 @@ fn refused(why: &str) -> MailError {
         "mailbox has children" => MailError::HasChildren,
         "special use taken" => MailError::UseTaken,
         "too many keywords" => MailError::Limit("a message holds no more keywords"),
+        "maildrop lock lost" => MailError::LockLost,
         "too many annotations" => MailError::TooMany,
         "too many messages" => MailError::Limit("INBOX holds too many messages to be renamed"),
         other => MailError::Bug(other.to_owned()),

@@ -67,6 +67,9 @@ pub struct Config {
     /// IMAP.
     #[serde(default)]
     pub imap: imapd::ImapdConfig,
+    /// POP3.
+    #[serde(default)]
+    pub pop3: pop3d::Pop3dConfig,
     /// The way in.
     #[serde(default)]
     pub ingest: ingest::IngestConfig,
@@ -111,6 +114,10 @@ pub struct Listen {
     pub imap: Option<ListenConfig>,
     /// IMAP with implicit TLS, port 993.
     pub imaps: Option<ListenConfig>,
+    /// POP3 with STLS, port 110.
+    pub pop3: Option<ListenConfig>,
+    /// POP3 with implicit TLS, port 995.
+    pub pop3s: Option<ListenConfig>,
     /// Health and metrics.
     pub http: Option<ListenConfig>,
 }
@@ -125,6 +132,8 @@ impl Listen {
             ("lmtp", &self.lmtp),
             ("imap", &self.imap),
             ("imaps", &self.imaps),
+            ("pop3", &self.pop3),
+            ("pop3s", &self.pop3s),
             ("http", &self.http),
         ];
         all.into_iter().filter_map(|(name, config)| Some((name, config.as_ref()?))).collect()
@@ -159,6 +168,15 @@ impl Config {
             imap.hostname.clone_from(&self.hostname);
         }
         imap
+    }
+
+    /// `[pop3]`, likewise.
+    pub fn pop3d(&self) -> pop3d::Pop3dConfig {
+        let mut pop3 = self.pop3.clone();
+        if pop3.hostname.is_empty() {
+            pop3.hostname.clone_from(&self.hostname);
+        }
+        pop3
     }
 
     /// `[delivery]`, likewise.

@@ -26,6 +26,12 @@ pub struct Ready {
     /// IMAP with implicit TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub imaps: Option<SocketAddr>,
+    /// POP3 with STLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pop3: Option<SocketAddr>,
+    /// POP3 with implicit TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pop3s: Option<SocketAddr>,
     /// Health and metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<SocketAddr>,
@@ -54,6 +60,8 @@ impl Ready {
             "lmtp" => self.lmtp = first,
             "imap" => self.imap = first,
             "imaps" => self.imaps = first,
+            "pop3" => self.pop3 = first,
+            "pop3s" => self.pop3s = first,
             "http" => self.http = first,
             _ => {}
         }

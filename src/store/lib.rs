@@ -14,6 +14,7 @@ pub mod directory;
 mod error;
 pub mod lease;
 pub mod mailbox;
+pub mod maildrop;
 pub mod message;
 pub mod metadata;
 pub mod migrate;

@@ -168,6 +168,9 @@ invariants! {
                 WHERE c.account_id = m.account_id AND c.mailbox_id = m.id
                   AND (c.kind <> 2 OR c.op <> 2)) x
           WHERE s.change_floor < m.highest_modseq AND m.highest_modseq IS DISTINCT FROM x.last";
+    maildrop_locks_run_out: "a maildrop's lock runs out within its lease unless it is renewed",
+        "SELECT format('account %s until %s', account_id, expires_at) FROM maildrop_lock
+          WHERE expires_at > now() + interval '30 seconds'";
     partition_by_account: "every row lies in the partition that the application would name",
         "SELECT format('%s account %s', x.tableoid::regclass, x.account_id) FROM (
             SELECT DISTINCT tableoid, account_id FROM message

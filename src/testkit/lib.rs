@@ -6,7 +6,7 @@
 //!
 //! * servers: [`Postgres`], [`PgBouncer`], [`Redis`], [`S3`], and [`Node`]s of the built `postrider`;
 //! * faults: stop, kill, pause and resume on each of them, and [`Proxy`], which cuts, delays and swallows;
-//! * clients: [`SmtpClient`], [`ImapClient`], and [`transcript`]s for what a person should be able to read;
+//! * clients: [`SmtpClient`], [`ImapClient`], [`Pop3Client`], and [`transcript`]s for what a person should be able to read;
 //! * the truth: [`consistency`] over a whole database, to be run after every test.
 
 mod cluster;
@@ -15,6 +15,7 @@ pub mod dns;
 mod imap;
 mod node;
 mod pgbouncer;
+mod pop3;
 mod postgres;
 pub mod process;
 mod proxy;
@@ -29,6 +30,7 @@ pub use cluster::{Cluster, ClusterOptions, PASSWORD};
 pub use imap::{ImapClient, literal, number_before};
 pub use node::{Node, NodeConfig, Ready, postrider, postrider_raw};
 pub use pgbouncer::PgBouncer;
+pub use pop3::Pop3Client;
 pub use postgres::{Database, Postgres, PostgresOptions};
 pub use process::{Daemon, free_port, program};
 pub use proxy::{Point, Proxy};

@@ -29,6 +29,10 @@ pub struct Ready {
     pub imap: Option<SocketAddr>,
     /// IMAP with implicit TLS.
     pub imaps: Option<SocketAddr>,
+    /// POP3 with STLS.
+    pub pop3: Option<SocketAddr>,
+    /// POP3 with implicit TLS.
+    pub pop3s: Option<SocketAddr>,
     /// Health and metrics.
     pub http: Option<SocketAddr>,
     /// Standalone: the account that was made.
@@ -55,7 +59,8 @@ impl NodeConfig {
         });
         config.set("postgres.url", postgres_url);
         config.set("tls.certificates", vec![certificate()?]);
-        let ports = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "http"];
+        let ports =
+            ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "http"];
         for listener in ports {
             config.set(&format!("listen.{listener}.addresses"), vec!["127.0.0.1:0"]);
         }
@@ -199,6 +204,22 @@ impl Node {
     /// When it has no such listener.
     pub fn imaps(&self) -> Result<SocketAddr> {
         self.ready.imaps.context("no imaps listener")
+    }
+
+    /// Where it speaks POP3 with STLS.
+    ///
+    /// # Errors
+    /// When it has no such listener.
+    pub fn pop3(&self) -> Result<SocketAddr> {
+        self.ready.pop3.context("no pop3 listener")
+    }
+
+    /// Where it speaks POP3 over TLS.
+    ///
+    /// # Errors
+    /// When it has no such listener.
+    pub fn pop3s(&self) -> Result<SocketAddr> {
+        self.ready.pop3s.context("no pop3s listener")
     }
 
     /// Where it tells of its health.

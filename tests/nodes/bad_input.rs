@@ -21,13 +21,14 @@ async fn provoke(address: SocketAddr, octets: &[u8]) -> Result<String> {
     Ok(String::from_utf8_lossy(stream.buffer()).into_owned())
 }
 
-/// Plain listeners: SMTP, submission, LMTP, IMAP.
-fn plain(node: &Node) -> Result<[(&'static str, SocketAddr); 4]> {
+/// Plain listeners: SMTP, submission, LMTP, IMAP, POP3.
+fn plain(node: &Node) -> Result<[(&'static str, SocketAddr); 5]> {
     Ok([
         ("smtp", node.smtp()?),
         ("submission", node.submission()?),
         ("lmtp", node.ready.lmtp.context("no lmtp")?),
         ("imap", node.imap()?),
+        ("pop3", node.pop3()?),
     ])
 }
 
@@ -55,7 +56,11 @@ async fn strange_octets_are_answered_and_harm_nobody() -> Result<()> {
         endless.resize(3_000_000, b'x');
         endless.extend_from_slice(b"\r\n");
         for (name, address) in plain(node)? {
-            let (no, bad) = if name == "imap" { ("BAD", "BAD") } else { ("5", "\r\n5") };
+            let (no, bad) = match name {
+                "imap" => ("BAD", "BAD"),
+                "pop3" => ("-ERR", "-ERR"),
+                _ => ("5", "\r\n5"),
+            };
             let said = provoke(address, &hello).await?;
             ensure!(said.lines().count() <= 3, "{name}: TLS where none is: {said:?}");
             let said = provoke(address, &long).await?;
@@ -72,7 +77,7 @@ async fn strange_octets_are_answered_and_harm_nobody() -> Result<()> {
             still_serves(node, &anna).await.with_context(|| name)?;
         }
         // TLS listeners that are spoken to in the clear.
-        for address in [node.ready.submissions, node.ready.imaps] {
+        for address in [node.ready.submissions, node.ready.imaps, node.ready.pop3s] {
             let said = provoke(address.context("no listener")?, b"EHLO x\r\n\r\n\r\n\r\n").await?;
             ensure!(!said.contains("250") && said.len() < 100, "{said:?}");
         }
@@ -437,7 +442,7 @@ async fn idle_strangers_hold_up_nobody() -> Result<()> {
         let stranger: IpAddr = "127.0.0.8".parse()?;
         let mut held = Vec::new();
         for n in 0..300 {
-            let (_, address) = plain(node)?[n % 4];
+            let (_, address) = plain(node)?[n % 5];
             let mut stream = Stream::connect_from(stranger, address).await?;
             let _ = stream.send(b"EHL").await;
             held.push(stream);
@@ -448,9 +453,11 @@ async fn idle_strangers_hold_up_nobody() -> Result<()> {
             let first =
                 stream.line().await?.map(|line| String::from_utf8_lossy(&line).into_owned());
             match first.as_deref() {
-                Some(line) if line.starts_with("220") || line.starts_with("* OK") => {}
+                Some(line) if ["220", "* OK", "+OK"].iter().any(|ok| line.starts_with(ok)) => {}
                 None => refused += 1,
-                Some(line) if line.starts_with("421") || line.starts_with("* BYE") => refused += 1,
+                Some(line) if ["421", "* BYE", "-ERR"].iter().any(|no| line.starts_with(no)) => {
+                    refused += 1;
+                }
                 Some(line) => anyhow::bail!("{line}"),
             }
         }

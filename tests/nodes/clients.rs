@@ -1,4 +1,7 @@
-//! Programs that people use, from Debian, unmodified: swaks, curl, mbsync, mutt, Python's imaplib and smtplib.
+//! Programs that people use, from Debian, unmodified: swaks, curl, mbsync, mutt, Python's imaplib and smtplib; for POP3
+//! fetchmail, mpop, curl and Python's poplib.
+
+mod pop3;
 
 use super::{login, send, subjects, with_cluster};
 use anyhow::{Context, Result, ensure};

@@ -12,8 +12,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use store::account::{
-    CopyMessages, Delivery, DeliverySet, Expunge, FlagOp, MailboxPurge, Outcome, StoreFlags,
-    commit, deliver,
+    CopyMessages, Delivery, DeliverySet, Expunge, FlagOp, MailboxPurge, MaildropUpdate, Outcome,
+    StoreFlags, commit, deliver,
 };
 use testkit::{Postgres, PostgresOptions};
 use types::{Destination, Flags, MessageId, ModSeq, Uid};
@@ -69,6 +69,7 @@ const LARGE: &[&str] = &[
     "queue_message",
     "queue_recipient",
     "queue_event",
+    "maildrop_lock",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,6 +109,9 @@ async fn no_hot_statement_reads_a_table_from_end_to_end() -> Result<()> {
         }
         bench.fill(anna, 6_000).await?;
         sign_all(bench, anna).await?;
+        let locks = "INSERT INTO maildrop_lock (account_id, holder, expires_at) \
+                     SELECT id, gen_random_uuid(), now() FROM account WHERE address <> 'anna@example.test'";
+        bench.database.client().await?.batch_execute(locks).await?;
         // A queue in which nothing is due.
         for some in others.chunks(32) {
             let mut set = bench.set(some);
@@ -133,6 +137,25 @@ async fn no_hot_statement_reads_a_table_from_end_to_end() -> Result<()> {
         judge(&postgres.log()[mark..], "analysed")
     })
     .await
+}
+
+/// A session of POP3 that removes one message.
+async fn maildrop(
+    store: &store::Store,
+    account: types::AccountId,
+    mailbox: types::MailboxId,
+    uid: Uid,
+) -> Result<()> {
+    use store::maildrop as pop;
+    let hold = pop::Hold::new(account);
+    ensure!(pop::maildrop_lock_take(store, hold).await?);
+    ensure!(!pop::maildrop_lock_take(store, pop::Hold::new(account)).await?);
+    ensure!(pop::maildrop_lock_renew(store, &[hold]).await? == [hold]);
+    ensure!(!pop::maildrop_rows(store, account, mailbox, 0, 50).await?.is_empty());
+    let change = MaildropUpdate { hold, mailbox, uids: &[uid], last: false };
+    commit(store, &change).await?;
+    pop::maildrop_lock_release(store, &[hold]).await?;
+    Ok(())
 }
 
 async fn all_hot_statements(
@@ -204,7 +227,8 @@ async fn all_hot_statements(
     let set = DeliverySet { newborn: false, envelope: None, deliveries: vec![delivery], ..set };
     deliver(store, set).await?;
     commit(store, &MailboxPurge { account, mailbox: inbox }).await?;
-    bench.deliver(account).await?;
+    let last = bench.deliver(account).await?;
+    maildrop(store, account, inbox, last.uid).await?;
     hot_statements_of_the_queue(bench, store).await
 }
 

@@ -206,6 +206,38 @@ fn transcripts() {
     }
 }
 
+/// The table of RFCs names what CAPA says, and transcripts that are there.
+#[test]
+fn the_table_of_rfcs_says_what_is_announced() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let mut named = Vec::new();
+    for row in include_str!("../rfc.md").lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        named.extend(cells[4].split(", ").map(str::to_owned));
+        for (kind, folder) in
+            [("m: ", "session/transcripts"), ("s: ", "../../tests/pop3/transcripts")]
+        {
+            let names = cells[5].split(". ").find_map(|part| part.strip_prefix(kind));
+            for name in names.expect(row).split(", ") {
+                let path = format!("{root}{folder}/{name}.txt");
+                assert!(std::path::Path::new(&path).is_file(), "{path}");
+            }
+        }
+    }
+    let mut announced: Vec<String> = ["plain", "tls"]
+        .iter()
+        .flat_map(|start| {
+            let heard = Client::named(start).send(b"CAPA\r\n");
+            let lines = heard.lines().skip(2).filter(|line| *line != ".");
+            lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        })
+        .collect();
+    announced.sort();
+    announced.dedup();
+    named.sort();
+    assert_eq!(named, announced);
+}
+
 fn arguments(name: &str) -> &'static str {
     match name {
         "USER" => " fred",

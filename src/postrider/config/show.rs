@@ -26,6 +26,7 @@ pub fn show(config: &Config) -> Result<Value, ConfigError> {
         "log": config.log,
         "smtp": config.smtpd(),
         "imap": config.imapd(),
+        "pop3": config.pop3d(),
         "ingest": config.ingest,
         "directory": config.directory,
         "hub": config.hub,

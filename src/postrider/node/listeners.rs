@@ -8,8 +8,9 @@ use crate::ready::Ready;
 use directory::Directory;
 use imapd::Imapd;
 use ingest::{Ingest, Reporter};
-use mail::{Hub, Mail};
+use mail::{Hub, Mail, Maildrops};
 use net::{Caps, CertificateFiles, Drain, Listener, ListenerConfig, MemoryBudget, NetError, Tls};
+use pop3d::Pop3d;
 use queue::Doorbell;
 use smtpd::{Role, Smtpd};
 use std::net::SocketAddr;
@@ -68,6 +69,7 @@ fn refusal(name: &str) -> &'static str {
     match name {
         "smtp" | "submission" | "lmtp" => smtpd::REFUSAL,
         "imap" => Imapd::REFUSAL,
+        "pop3" => Pop3d::REFUSAL,
         _ => "",
     }
 }
@@ -134,10 +136,18 @@ impl Node {
         jobs.spawn(reporter.run());
         jobs.spawn(mail::purge_jobs(store.clone(), self.incarnation));
         jobs.spawn(ingest::local_queue::run(ingest.clone(), std::future::pending()));
+        let maildrops = Maildrops::start(store.clone());
         let mail = Mail::new(store, blob, hub, budget);
         jobs.spawn(mail::index_jobs(mail.clone(), self.incarnation));
         let services = Services {
             smtpd: Smtpd::new(config.smtpd(), directory.clone(), ingest.clone(), tls.clone()),
+            pop3d: Pop3d::new(
+                config.pop3d(),
+                directory.clone(),
+                mail.clone(),
+                maildrops,
+                tls.clone(),
+            ),
             imapd: Imapd::new(config.imapd(), directory, mail, ingest, tls),
             caps: Caps::new(config.limits.connections, config.limits.per_ip),
             drain: self.drain.clone(),
@@ -158,6 +168,7 @@ impl Node {
 struct Services {
     smtpd: Smtpd,
     imapd: Imapd,
+    pop3d: Pop3d,
     caps: Caps,
     drain: Drain,
 }
@@ -172,6 +183,8 @@ impl Services {
             "lmtp" => self.smtpd.serve(listener, Role::Lmtp, false, caps, drain),
             "imap" => self.imapd.serve(listener, false, caps, drain),
             "imaps" => self.imapd.serve(listener, true, caps, drain),
+            "pop3" => self.pop3d.serve(listener, false, caps, drain),
+            "pop3s" => self.pop3d.serve(listener, true, caps, drain),
             // `bind` makes no others.
             other => tracing::error!(listener = other, "nobody serves this"),
         }

@@ -15,6 +15,8 @@ pub struct Ports {
     lmtp: u16,
     imap: u16,
     imaps: u16,
+    pop3: u16,
+    pop3s: u16,
     http: u16,
 }
 
@@ -27,6 +29,8 @@ impl Ports {
         lmtp: 2424,
         imap: 2143,
         imaps: 2993,
+        pop3: 2110,
+        pop3s: 2995,
         http: 8080,
     };
     /// Where the world looks for mail.
@@ -37,11 +41,22 @@ impl Ports {
         lmtp: 24,
         imap: 143,
         imaps: 993,
+        pop3: 110,
+        pop3s: 995,
         http: 8080,
     };
     /// Any free ones.
-    pub const EPHEMERAL: Self =
-        Self { smtp: 0, submission: 0, submissions: 0, lmtp: 0, imap: 0, imaps: 0, http: 0 };
+    pub const EPHEMERAL: Self = Self {
+        smtp: 0,
+        submission: 0,
+        submissions: 0,
+        lmtp: 0,
+        imap: 0,
+        imaps: 0,
+        pop3: 0,
+        pop3s: 0,
+        http: 0,
+    };
 }
 
 /// What the node stands on.
@@ -67,6 +82,8 @@ pub fn node(
         ("submissions", listen, ports.submissions),
         ("imap", listen, ports.imap),
         ("imaps", listen, ports.imaps),
+        ("pop3", listen, ports.pop3),
+        ("pop3s", listen, ports.pop3s),
         // Whoever can reach these needs no password.
         ("lmtp", home, ports.lmtp),
         ("http", home, ports.http),

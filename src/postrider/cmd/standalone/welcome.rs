@@ -22,8 +22,8 @@ pub fn text(ready: &Ready, folder: &Path) -> String {
     }
     let at = |address: Option<SocketAddr>| address.map_or_else(|| "off".into(), |a| a.to_string());
     out.push_str(&format!(
-        "  IMAP        {} (TLS), {} (STARTTLS)\n  submission  {} (TLS), {} (STARTTLS)\n  SMTP        {}\n  health      http://{}/readyz\n",
-        at(ready.imaps), at(ready.imap), at(ready.submissions), at(ready.submission), at(ready.smtp),
+        "  IMAP        {} (TLS), {} (STARTTLS)\n  POP3        {} (TLS), {} (STLS)\n  submission  {} (TLS), {} (STARTTLS)\n  SMTP        {}\n  health      http://{}/readyz\n",
+        at(ready.imaps), at(ready.imap), at(ready.pop3s), at(ready.pop3), at(ready.submissions), at(ready.submission), at(ready.smtp),
         at(ready.http),
     ));
     if let (Some(account), Some(smtp), Some(imaps)) = (&first.account, ready.smtp, ready.imaps) {
@@ -69,7 +69,8 @@ mod tests {
 
     fn ready(password: Option<&str>) -> Ready {
         let mut ready = Ready::default();
-        for name in ["smtp", "submission", "submissions", "imap", "imaps", "http"] {
+        for name in ["smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http"]
+        {
             ready.set(name, &["0.0.0.0:2525".parse().unwrap()]);
         }
         ready.first = Some(FirstAccount {
