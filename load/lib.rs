@@ -17,3 +17,4 @@ pub mod smtp;
 pub mod stage;
 pub mod submission;
 pub mod target;
+pub mod waiting;

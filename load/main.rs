@@ -7,9 +7,9 @@ use load::mix::Mix;
 use load::peer::{Storage, postfix_dovecot};
 use load::report::Report;
 use load::scenario::{self, Plan};
-use load::stage::{Blobs, Stage, StageOptions};
+use load::stage::{Blobs, Coordinator, Stage, StageOptions};
 use load::target::Target;
-use load::{floor, parsers, submission};
+use load::{floor, parsers, submission, waiting};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// message. Everything is started privately and thrown away.
 #[derive(Debug, Parser)]
 struct Args {
-    /// What to do; `all` is everything.
+    /// What to do; `all` is everything but `waiting`, which takes long.
     #[arg(required = true)]
     scenarios: Vec<Scenario>,
     /// Which messages arrive; both when not given.
@@ -37,9 +37,12 @@ struct Args {
     /// Accounts.
     #[arg(long, default_value_t = 100)]
     accounts: usize,
-    /// Nodes (idle-fanout has at least three).
-    #[arg(long, default_value_t = 1)]
-    nodes: usize,
+    /// Nodes (idle-fanout has at least three); may be given twice.
+    #[arg(long, default_values_t = [1])]
+    nodes: Vec<usize>,
+    /// What the nodes tell each other through; may be given twice, and local is for one node.
+    #[arg(long, default_values_t = [Coordinator::Redis], value_enum)]
+    coordinator: Vec<Coordinator>,
     /// Where message bytes go; may be given twice.
     #[arg(long, default_values_t = [Blobs::Folder], value_enum)]
     blobs: Vec<Blobs>,
@@ -52,6 +55,12 @@ struct Args {
     /// Further settings of the nodes: `path.to.setting=value`.
     #[arg(long)]
     set: Vec<String>,
+    /// Submission: messages a second, in all; as fast as they are taken when not given.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Waiting: how many recipients wait.
+    #[arg(long, default_value_t = 1_000_000)]
+    waiting: u64,
     /// Where to write the figures as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -65,7 +74,7 @@ struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Scenario {
-    /// All of the others.
+    /// All of the others but waiting.
     All,
     /// What the parts cost without a server: file, PUT, delivery transaction.
     Floor,
@@ -91,6 +100,8 @@ enum Scenario {
     IdleFanout,
     /// Mail through the queue: from submission to a server elsewhere.
     Submission,
+    /// The same, and doing nothing, without and with a million recipients that are not due.
+    Waiting,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,6 +128,7 @@ impl Args {
             connections: self.connections,
             per_connection: self.per_connection,
             accounts: self.accounts,
+            rate: self.rate,
             seed: self.seed * 1_000 + step,
         }
     }
@@ -128,7 +140,7 @@ impl Args {
         all.iter().any(|one| self.does(*one))
     }
 
-    fn stage(&self, nodes: usize, blobs: Blobs) -> Result<StageOptions> {
+    fn stage(&self, setup: Setup) -> Result<StageOptions> {
         let parsed = self.set.iter().map(|set| {
             let (path, value) = set.split_once('=').unwrap_or((set, "true"));
             let value = toml::from_str::<toml::Table>(&format!("x = {value}"))
@@ -138,8 +150,33 @@ impl Args {
             Ok((path.to_owned(), value))
         });
         let settings = parsed.collect::<Result<_>>()?;
-        Ok(StageOptions { nodes, blobs, accounts: self.accounts, settings })
+        let Setup { nodes, blobs, coordinator } = setup;
+        Ok(StageOptions { nodes, blobs, coordinator, accounts: self.accounts, settings })
     }
+
+    /// All that was asked for and makes sense.
+    fn setups(&self) -> Vec<Setup> {
+        let mut setups = Vec::new();
+        for blobs in &self.blobs {
+            for coordinator in &self.coordinator {
+                for nodes in &self.nodes {
+                    let (nodes, blobs, coordinator) = (*nodes, *blobs, *coordinator);
+                    if nodes == 1 || coordinator == Coordinator::Redis {
+                        setups.push(Setup { nodes, blobs, coordinator });
+                    }
+                }
+            }
+        }
+        setups
+    }
+}
+
+/// One way to put Postrider up.
+#[derive(Debug, Clone, Copy)]
+struct Setup {
+    nodes: usize,
+    blobs: Blobs,
+    coordinator: Coordinator,
 }
 
 #[tokio::main]
@@ -168,20 +205,27 @@ async fn run_all() -> Result<()> {
 }
 
 async fn measure(args: &Args, report: &mut Report) -> Result<()> {
-    for blobs in args.blobs.iter().filter(|_| !args.only_peers) {
+    for setup in args.setups().into_iter().filter(|_| !args.only_peers) {
         if args.serves() {
-            let stage = Stage::up(&args.stage(args.nodes, *blobs)?).await?;
+            let stage = Stage::up(&args.stage(setup)?).await?;
             run(args, &stage.target, report).await?;
             stage.check().await?;
         }
         if args.does(Scenario::Submission) {
             for (step, mix) in (50..).zip(args.mixes()) {
-                let stage = args.stage(args.nodes, *blobs)?;
+                let stage = args.stage(setup)?;
                 report.add(submission::postrider(&stage, &args.plan(mix, step)).await?);
             }
         }
-        if args.does(Scenario::IdleFanout) {
-            let stage = Stage::up(&args.stage(args.nodes.max(3), *blobs)?).await?;
+        if args.scenarios.contains(&Scenario::Waiting) {
+            let (stage, plan) = (args.stage(setup)?, args.plan(Mix::Small, 60));
+            for row in waiting::waiting(&stage, &plan, args.waiting).await? {
+                report.add(row);
+            }
+        }
+        if args.does(Scenario::IdleFanout) && setup.coordinator == Coordinator::Redis {
+            let setup = Setup { nodes: setup.nodes.max(3), ..setup };
+            let stage = Stage::up(&args.stage(setup)?).await?;
             fanout(args, &stage.target, report).await?;
             stage.check().await?;
         }
@@ -258,7 +302,8 @@ async fn floors(args: &Args, report: &mut Report) -> Result<()> {
         let folder = testkit::process::folder()?;
         report.add(floor::file_loop(folder.path(), &args.plan(mix, 2)).await?);
     }
-    let mut stage = Stage::up(&args.stage(0, Blobs::S3)?).await?;
+    let setup = Setup { nodes: 0, blobs: Blobs::S3, coordinator: Coordinator::Redis };
+    let mut stage = Stage::up(&args.stage(setup)?).await?;
     let s3 = Groups::default().with("S3", vec![stage.cluster.s3.daemon()?.pid()]);
     for mix in args.mixes() {
         let plan = args.plan(mix, 3);

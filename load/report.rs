@@ -69,7 +69,7 @@ impl Row {
 
     fn line(&self) -> String {
         let mut out = format!(
-            "{:<34} {:<24} {:>7} {:>9.1} {:>9}",
+            "{:<34} {:<34} {:>7} {:>9.1} {:>9}",
             self.scenario,
             self.server,
             self.operations,
@@ -144,7 +144,7 @@ impl Report {
 
 fn heading() -> String {
     format!(
-        "{:<34} {:<24} {:>7} {:>9} {:>9} {:>7} {:>7} {:>8} {:>8}  CPU-ms by server, other figures",
+        "{:<34} {:<34} {:>7} {:>9} {:>9} {:>7} {:>7} {:>8} {:>8}  CPU-ms by server, other figures",
         "scenario", "server", "count", "per s", "CPU-ms", "p50 ms", "p90 ms", "p99 ms", "max ms"
     )
 }

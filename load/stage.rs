@@ -21,6 +21,15 @@ pub enum Blobs {
     S3,
 }
 
+/// What the nodes tell each other through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Coordinator {
+    /// Redis.
+    Redis,
+    /// Within the process: one node.
+    Local,
+}
+
 /// What is put up.
 #[derive(Debug, Clone)]
 pub struct StageOptions {
@@ -28,6 +37,8 @@ pub struct StageOptions {
     pub nodes: usize,
     /// Where message bytes go.
     pub blobs: Blobs,
+    /// What the nodes tell each other through.
+    pub coordinator: Coordinator,
     /// How many accounts, `user0@example.test` and so on.
     pub accounts: usize,
     /// Further settings of the nodes, dotted path and value.
@@ -63,6 +74,9 @@ impl Stage {
             settings.push(("blob".into(), toml::toml! { kind = "folder" }.into()));
             settings.push(("blob.path".into(), path.into()));
         }
+        if options.coordinator == Coordinator::Local {
+            settings.push(("coordinator".into(), toml::toml! { kind = "local" }.into()));
+        }
         let tls = net::self_signed(&folder.path().join("tls"), &["mx.test".to_owned()])?;
         let path = |path: &Path| toml::Value::from(path.display().to_string());
         let pair = [("certificate", path(&tls.certificate)), ("key", path(&tls.key))];
@@ -79,7 +93,7 @@ impl Stage {
         let fsync = cluster.database.client().await?.query_one("SHOW fsync", &[]).await?;
         ensure!(fsync.get::<_, String>(0) == "on", "figures without fsync are worth nothing");
         let (addresses, accounts) = make_accounts(&cluster, options.accounts).await?;
-        let target = target(&mut cluster, options.blobs, addresses).await?;
+        let target = target(&mut cluster, options, addresses).await?;
         Ok(Self { target: Arc::new(target), accounts, cluster, folder, blobs: options.blobs })
     }
 
@@ -90,29 +104,45 @@ impl Stage {
     pub async fn check(&self) -> Result<()> {
         // So much came in a moment that autovacuum has not seen yet what the planner should know.
         self.cluster.database.client().await?.batch_execute("ANALYZE").await?;
-        let blobs: SharedBlobStore = match self.blobs {
+        let blobs = self.blob_store().await?;
+        self.cluster.database.check(Some(blobs.as_ref())).await
+    }
+
+    /// Its bytes, as a node sees them.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub async fn blob_store(&self) -> Result<SharedBlobStore> {
+        Ok(match self.blobs {
             Blobs::Folder => Arc::new(blob::Folder::open(self.folder.path().join("blobs"))?),
             Blobs::S3 => self.cluster.blobs().await,
-        };
-        self.cluster.database.check(Some(blobs.as_ref())).await
+        })
     }
 }
 
-async fn target(cluster: &mut Cluster, blobs: Blobs, accounts: Vec<String>) -> Result<Target> {
+async fn target(
+    cluster: &mut Cluster,
+    options: &StageOptions,
+    accounts: Vec<String>,
+) -> Result<Target> {
     let pids = cluster.nodes.iter_mut().map(|node| node.daemon().pid()).collect();
     let mut groups = Groups::default()
         .with("postrider", pids)
-        .with("PostgreSQL", vec![cluster.database.postgres().pid()?])
-        .with("Redis", vec![cluster.redis.daemon()?.pid()]);
-    if blobs == Blobs::S3 {
+        .with("PostgreSQL", vec![cluster.database.postgres().pid()?]);
+    let mut kind = match options.blobs {
+        Blobs::Folder => "folder",
+        Blobs::S3 => "S3",
+    }
+    .to_owned();
+    if options.coordinator == Coordinator::Redis {
+        groups = groups.with("Redis", vec![cluster.redis.daemon()?.pid()]);
+        kind += ", Redis";
+    }
+    if options.blobs == Blobs::S3 {
         groups = groups.with("S3", vec![cluster.s3.daemon()?.pid()]);
     }
     let of = |address: fn(&Node) -> Result<std::net::SocketAddr>| -> Result<Vec<_>> {
         cluster.nodes.iter().map(address).collect()
-    };
-    let kind = match blobs {
-        Blobs::Folder => "folder",
-        Blobs::S3 => "S3",
     };
     Ok(Target {
         name: format!("Postrider {kind}, {} node(s)", cluster.nodes.len()),

@@ -40,6 +40,8 @@ pub struct Plan {
     pub per_connection: u64,
     /// Accounts that take part.
     pub accounts: usize,
+    /// Submission: messages a second, in all.
+    pub rate: Option<f64>,
     /// What makes this run's messages unlike those of others.
     pub seed: u64,
 }

@@ -103,7 +103,7 @@ async fn measure(target: &Arc<Target>, plan: &Plan, mail: &Mail, sought: &Sought
     let mut row = meter.finish(sought.name, searches, waits).await?;
     row.more.insert("messages".into(), EACH as f64);
     row.proof = "every answer named the messages that hold it, and no others".into();
-    for mut imap in sessions {
+    for imap in sessions {
         imap.logout().await?;
     }
     Ok(row)
