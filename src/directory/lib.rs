@@ -41,6 +41,7 @@ struct Inner {
     store: Store,
     config: DirectoryConfig,
     recipients: recipient::Cache,
+    foreign: recipient::Foreign,
     hashing: Hashing,
     successes: SuccessMemory,
     throttle: Throttle,
@@ -54,6 +55,7 @@ impl Directory {
     pub fn new(store: Store, config: DirectoryConfig) -> Self {
         let inner = Inner {
             recipients: recipient::cache(&config),
+            foreign: recipient::foreign(&config),
             hashing: Hashing::new(&config),
             successes: SuccessMemory::new(config.login_memory()),
             throttle: Throttle::new(),

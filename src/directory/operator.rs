@@ -38,7 +38,10 @@ impl Directory {
     pub async fn domain_add(&self, name: &str) -> Outcome<String> {
         let name = domain(name)?;
         match rows::domain_add(&self.inner.store, &name).await {
-            Ok(()) => Ok(name),
+            Ok(()) => {
+                self.inner.foreign.invalidate(&name);
+                Ok(name)
+            }
             Err(StoreError::Conflict(_)) => {
                 Err(OperatorError::Exists(format!("the domain {name} is there already")))
             }

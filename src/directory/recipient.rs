@@ -39,6 +39,17 @@ pub struct Target {
 
 pub(crate) type Cache = moka::future::Cache<EmailAddress, Lookup>;
 
+/// Domains that are not ours.
+pub(crate) type Foreign = moka::sync::Cache<String, ()>;
+
+pub(crate) fn foreign(config: &DirectoryConfig) -> Foreign {
+    let age = Duration::from_secs(config.cache_unknown_seconds.into());
+    moka::sync::Cache::builder()
+        .max_capacity(config.cache_addresses)
+        .time_to_live(age.max(Duration::from_nanos(1)))
+        .build()
+}
+
 pub(crate) fn cache(config: &DirectoryConfig) -> Cache {
     let ages = Ages {
         known: Duration::from_secs(config.cache_seconds.into()),
@@ -112,12 +123,19 @@ impl Directory {
 
     async fn resolve(&self, address: &EmailAddress) -> Result<Lookup, DirectoryError> {
         let inner = &self.inner;
+        // What one address has told of its domain holds for the others there.
+        if inner.foreign.contains_key(address.domain()) {
+            return Ok(Lookup::NotOurs);
+        }
         let ask = async {
             let base = address.without_detail();
             let base = base.as_ref().unwrap_or(address);
             let (text, domain) = (address.as_str(), address.domain());
-            let found = address_resolve(&inner.store, text, base.as_str(), domain).await?;
-            Ok(judge(found))
+            let found = judge(address_resolve(&inner.store, text, base.as_str(), domain).await?);
+            if found == Lookup::NotOurs {
+                inner.foreign.insert(domain.to_owned(), ());
+            }
+            Ok(found)
         };
         // Several sessions that ask for one address at once share the answer.
         inner

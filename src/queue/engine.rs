@@ -87,6 +87,17 @@ pub struct Claim<R> {
     pub row: R,
 }
 
+/// What a claim brought.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claims<R> {
+    /// The recipients, in the order in which they are to be carried.
+    pub claims: Vec<Claim<R>>,
+    /// The tenant to begin after next time.
+    pub after: i32,
+    /// Whether more may have been due than was claimed.
+    pub more: bool,
+}
+
 /// A destination with due work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
@@ -130,8 +141,8 @@ pub enum Event<R, N> {
     Beaten,
     /// A run may start or not.
     Prepared(RunId, Prepared),
-    /// Claimed recipients, and the tenant to begin after next time.
-    Claimed(RunId, Result<(Vec<Claim<R>>, i32), Away>),
+    /// Claimed recipients.
+    Claimed(RunId, Result<Claims<R>, Away>),
     /// A recipient's fate, by the route's own policy if it has one.
     Finished(i64, Fate, Option<RetryPolicy>, N),
     /// A run's batch is done.
@@ -248,7 +259,7 @@ impl<R, N: Clone> Engine<R, N> {
             Event::Rang(result) => self.rang(result),
             Event::Beaten => self.timers.beat.done(),
             Event::Prepared(run, prepared) => self.prepared(now, run, prepared),
-            Event::Claimed(run, result) => self.claimed(run, result),
+            Event::Claimed(run, result) => self.claimed(now, run, result),
             Event::Finished(recipient, fate, policy, note) => {
                 self.finished(recipient, fate, policy, note);
             }

@@ -41,7 +41,9 @@ pub mod worker;
 
 pub use clock::Mono;
 pub use doorbell::Doorbell;
-pub use engine::{Away, Claim, Do, Due, Engine, EngineConfig, Event, ORPHAN_AGE, Prepared, RunId};
+pub use engine::{
+    Away, Claim, Claims, Do, Due, Engine, EngineConfig, Event, ORPHAN_AGE, Prepared, RunId,
+};
 pub use judge::{Again, Fate, Reports, RetryPolicy, Ruling, Standing, judge};
 pub use lease::{LEASE, Lease, RENEW_EVERY};
 pub use pace::{Pace, Signal};

@@ -21,6 +21,17 @@ pub const CLAIM_TENANTS: usize = 16;
 /// A row that was taken over this often waits before the next try: perhaps it is what kills its owners.
 const SUSPICIOUS: u32 = 2;
 
+/// What a claim brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picked {
+    /// The rows, in the order in which they are to be carried.
+    pub ids: Vec<i64>,
+    /// The tenant to begin after next time.
+    pub after: i32,
+    /// Whether there may be more: a tenant has used its whole share, or there are as many tenants as may share.
+    pub more: bool,
+}
+
 /// Which attempt of whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fence {
@@ -108,8 +119,7 @@ pub struct Table {
 
 impl Table {
     /// Claims due rows of one destination for a node whose lease runs (the caller's duty): shared evenly
-    /// between tenants, beginning after `after`, each tenant's by priority, then by time. Returns ids and the
-    /// tenant to begin after next time.
+    /// between tenants, beginning after `after`, each tenant's by priority, then by time.
     pub fn claim(
         &mut self,
         now: u64,
@@ -117,7 +127,7 @@ impl Table {
         destination: &Destination,
         most: usize,
         after: i32,
-    ) -> (Vec<i64>, i32) {
+    ) -> Picked {
         let mut due: BTreeMap<i32, Vec<(i16, u64, i64)>> = BTreeMap::new();
         for (id, row) in &self.rows {
             if row.destination == *destination && row.is_due(now) {
@@ -128,9 +138,11 @@ impl Table {
         let tenants: Vec<i32> = turn.map(|(tenant, _)| *tenant).take(CLAIM_TENANTS).collect();
         let share = most.div_ceil(tenants.len().max(1));
         let mut picked = Vec::new();
+        let mut more = tenants.len() == CLAIM_TENANTS;
         for (turn, tenant) in tenants.iter().enumerate() {
             let rows = due.entry(*tenant).or_default();
             rows.sort_unstable();
+            more |= rows.len() >= share;
             picked.extend(rows.iter().take(share).enumerate().map(|(nth, row)| (nth, turn, row.2)));
         }
         picked.sort_unstable();
@@ -143,7 +155,7 @@ impl Table {
             }
         }
         let ids = picked.iter().map(|(_, _, id)| *id).collect();
-        (ids, tenants.last().copied().unwrap_or(after))
+        Picked { ids, after: tenants.last().copied().unwrap_or(after), more }
     }
 
     /// Writes what became of an attempt.
@@ -299,19 +311,25 @@ mod tests {
         rows.extend([(2, 5), (2, 5), (3, 9), (4, 99)]);
         let mut table = table(&rows);
         let d = Destination::new("d.test");
-        let (ids, after) = table.claim(10, Incarnation::new(), &d, 6, 1);
-        assert_eq!(ids, [51, 53, 1, 52, 2], "in turn, beginning after tenant 1; a third each");
-        assert_eq!(after, 1);
-        let (ids, _) = table.claim(10, Incarnation::new(), &d, 4, after);
-        assert_eq!(ids, [3, 4, 5, 6]);
+        let picked = table.claim(10, Incarnation::new(), &d, 6, 1);
+        assert_eq!(
+            picked.ids,
+            [51, 53, 1, 52, 2],
+            "in turn, beginning after tenant 1; a third each"
+        );
+        assert_eq!((picked.after, picked.more), (1, true));
+        let picked = table.claim(10, Incarnation::new(), &d, 4, picked.after);
+        assert_eq!(picked.ids, [3, 4, 5, 6]);
+        let rest = table.claim(10, Incarnation::new(), &d, 60, 0);
+        assert_eq!((rest.ids.len(), rest.more), (44, false), "that was all");
     }
 
     #[test]
     fn priority_counts_within_a_tenant_only() {
         let mut table = table(&[(1, 0), (1, 1), (2, 0)]);
         table.rows.get_mut(&2).unwrap().priority = 4;
-        let (ids, _) = table.claim(10, Incarnation::new(), &Destination::new("d.test"), 9, 0);
-        assert_eq!(ids, [2, 3, 1]);
+        let picked = table.claim(10, Incarnation::new(), &Destination::new("d.test"), 9, 0);
+        assert_eq!(picked.ids, [2, 3, 1]);
     }
 
     #[test]
@@ -321,7 +339,7 @@ mod tests {
         let mut waits = Vec::new();
         for n in 0..5 {
             let (owner, now) = (Incarnation::new(), n * 10_000_000);
-            assert_eq!(table.claim(now, owner, &d, 1, 0).0, [1]);
+            assert_eq!(table.claim(now, owner, &d, 1, 0).ids, [1]);
             table.release(now, &[owner], true);
             waits.push(table.rows[&1].due.saturating_sub(now));
         }
@@ -334,7 +352,7 @@ mod tests {
         table.rows.get_mut(&1).unwrap().hold = true;
         assert!(table.sweep(10).is_empty());
         let d = Destination::new("d.test");
-        assert!(table.claim(10, Incarnation::new(), &d, 9, 0).0.is_empty());
+        assert!(table.claim(10, Incarnation::new(), &d, 9, 0).ids.is_empty());
         assert_eq!(table.sweep(60), [(d, Duration::from_millis(10))]);
     }
 }

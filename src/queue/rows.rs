@@ -1,7 +1,7 @@
 //! [`Rows`] over the store.
 
 use crate::worker::Rows;
-use crate::{Away, Claim, Due, ORPHAN_AGE, Record, Reports, Ruling, Sighting, Standing};
+use crate::{Away, Claim, Claims, Due, ORPHAN_AGE, Record, Reports, Ruling, Sighting, Standing};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::sync::Arc;
@@ -104,11 +104,11 @@ impl Rows for StoreRows {
         destination: &Destination,
         most: usize,
         after: i32,
-    ) -> Result<(Vec<Claim<Claimed>>, i32), Away> {
+    ) -> Result<Claims<Claimed>, Away> {
         let most = u32::try_from(most).unwrap_or(u32::MAX);
         let claimed = queue_claim(&self.store, self.me, destination, most, after).await;
-        let (claimed, after) = claimed.map_err(away("claim"))?;
-        Ok((claimed.into_iter().map(claim).collect(), after))
+        let sql::Claims { rows, after, more } = claimed.map_err(away("claim"))?;
+        Ok(Claims { claims: rows.into_iter().map(claim).collect(), after, more })
     }
 
     async fn record(&self, records: &[Record<Note>]) -> Result<(), Away> {

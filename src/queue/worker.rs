@@ -16,8 +16,8 @@ mod tests;
 pub use desk::Desk;
 
 use crate::{
-    Away, Claim, Do, Doorbell, Due, Engine, EngineConfig, Event, Lease, Mono, Prepared, Record,
-    RunId, Sighting,
+    Away, Claim, Claims, Do, Doorbell, Due, Engine, EngineConfig, Event, Lease, Mono, Prepared,
+    Record, RunId, Sighting,
 };
 use async_trait::async_trait;
 use coordinator::CoordinatorError;
@@ -52,7 +52,7 @@ pub trait Rows: Send + Sync + 'static {
         destination: &Destination,
         most: usize,
         after: i32,
-    ) -> Result<(Vec<Claim<Self::Row>>, i32), Away>;
+    ) -> Result<Claims<Self::Row>, Away>;
     /// Writes results.
     async fn record(&self, records: &[Record<Self::Note>]) -> Result<(), Away>;
     /// Frees what this node owns for long without knowing it.
@@ -267,7 +267,7 @@ impl<W: Rows, C: Carrier<W::Row, W::Note>> Hands<W, C> {
             Do::Claim(run, destination, most, after) => self.task(async move {
                 let begun = Instant::now();
                 let claimed = rows.claim(&destination, most, after).await;
-                let count = claimed.as_ref().map_or(0, |(claims, _)| claims.len());
+                let count = claimed.as_ref().map_or(0, |claimed| claimed.claims.len());
                 tracing::trace!(run = run.0, %destination, count, "claimed");
                 count_claim(&claimed, begun.elapsed());
                 Event::Claimed(run, claimed)
@@ -379,9 +379,9 @@ fn took_over(gone: &[Sighting], freed: &Result<Vec<Destination>, Away>) {
     }
 }
 
-fn count_claim<R>(claimed: &Result<(Vec<Claim<R>>, i32), Away>, took: Duration) {
+fn count_claim<R>(claimed: &Result<Claims<R>, Away>, took: Duration) {
     metrics::histogram!("postrider_queue_claim_seconds").record(took);
-    let Ok((claims, _)) = claimed else { return };
+    let Ok(Claims { claims, .. }) = claimed else { return };
     metrics::counter!("postrider_queue_claimed_total").increment(claims.len() as u64);
 }
 

@@ -265,7 +265,7 @@ async fn hot_statements_of_the_queue(bench: &Bench, store: &store::Store) -> Res
     deliver(store, outgoing(bench, &[], &["x@live.test", "y@live.test", "z@live.test"])).await?;
     let (due, _) = queue_sweep(store, None, 100).await?;
     ensure!(due.iter().any(|one| one.destination == live), "{due:?}");
-    let (claimed, _) = queue_claim(store, node, &live, 3, 0).await?;
+    let claimed = queue_claim(store, node, &live, 3, 0).await?.rows;
     ensure!(claimed.len() == 3);
     queue_look(store).await?;
     let again = Written::Again { wait: Duration::ZERO, used: true };

@@ -83,7 +83,7 @@ fn again(seconds: u64) -> Written {
 }
 
 async fn claim(store: &Store, node: Incarnation, domain: &str) -> Result<Vec<Claimed>> {
-    Ok(queue_claim(store, node, &Destination::new(domain), 100, 0).await?.0)
+    Ok(queue_claim(store, node, &Destination::new(domain), 100, 0).await?.rows)
 }
 
 async fn rows_follow_the_rule_book(bench: &Bench) -> Result<()> {
@@ -184,7 +184,7 @@ async fn four_claimers_share_without_a_double(bench: &Bench) -> Result<()> {
         let (mut mine, mut empty) = (Vec::new(), 0);
         // Empty may mean that another one has just locked the rest.
         while empty < 3 {
-            let (claimed, _) = queue_claim(&store, node, &d, 7, 0).await?;
+            let claimed = queue_claim(&store, node, &d, 7, 0).await?.rows;
             empty = if claimed.is_empty() { empty + 1 } else { 0 };
             let rows: Vec<_> = claimed.iter().map(|one| record(one, DELIVERED)).collect();
             let recorded = queue_record(&store, node, &rows).await?;

@@ -92,8 +92,12 @@ impl<R, N: Clone> Engine<R, N> {
         }
     }
 
-    /// Work was found. Everybody is told, or this node begins by itself if there is no coordinator.
+    /// Work was found. If this node is at it, that is enough: its token rings on if it dies. Otherwise everybody is
+    /// told, or this node begins by itself if there is no coordinator. `more` than who is at it gets done: always.
     pub(super) fn there_is_work(&mut self, now: Mono, destination: Destination, more: bool) {
+        if self.is_at_it(&destination) && !more {
+            return;
+        }
         if self.bells.lost {
             self.begin_alone(now, destination, more);
         } else {

@@ -1,13 +1,15 @@
 //! A run: one destination that this node works on, from its token to the token's end.
 //!
 //! ```text
-//!   begin ──▶ Preparing ──ready──▶ Claiming ──some──▶ Carrying ──done──▶ Preparing, or Giving when its turn is over
-//!                 │ not now             │ none                              ▲
-//!                 └────────▶ Giving ◀───┘        Giving ──a bell rang──────┘        Giving ──▶ over
+//!   begin ──▶ Preparing ──ready──▶ Claiming ──some──▶ Carrying ──there may be more──▶ Preparing
+//!                 │ not now             │ none            │ that was all, or its turn is over
+//!                 └────────▶ Giving ◀───┴─────────────────┘
+//!                            Giving ──a bell rang──▶ Preparing        Giving ──▶ over
 //! ```
+//! Bells that this node rings for a destination it works on are the run's own: it looks once more before it ends.
 
 use super::results::Carried;
-use super::{Away, Claim, Do, Draining, Engine, Prepared, RunId};
+use super::{Away, Claim, Claims, Do, Draining, Engine, Prepared, RunId};
 use crate::Mono;
 use coordinator::work::{Give, Given, Token};
 use std::time::Duration;
@@ -38,6 +40,10 @@ pub(super) struct Run {
     term: u64,
     /// Something of the last batch was tried.
     tried: bool,
+    /// More may be due than was claimed last.
+    more: bool,
+    /// There may be work since the last claim was sent.
+    rung: bool,
 }
 
 impl Run {
@@ -61,6 +67,14 @@ impl<R, N: Clone> Engine<R, N> {
         self.start(now, token.destination.clone(), Some(token));
     }
 
+    /// There is work: a run that works on the destination looks once more. `false`: there is none.
+    pub(super) fn is_at_it(&mut self, destination: &Destination) -> bool {
+        let run = self.runs.values_mut();
+        let mut run =
+            run.filter(|run| run.destination == *destination && run.phase != Phase::Giving);
+        run.next().map(|run| run.rung = true).is_some()
+    }
+
     /// Begins without one. `more`: even if there is a run for it already.
     pub(super) fn begin_alone(&mut self, now: Mono, destination: Destination, more: bool) {
         let running = self.runs.values().filter(|run| run.destination == destination).count();
@@ -75,8 +89,9 @@ impl<R, N: Clone> Engine<R, N> {
         self.last_run += 1;
         let id = RunId(self.last_run);
         let phase = Phase::Preparing;
-        let (begun, after_tenant, term, tried) = (now, 0, 0, false);
-        let run = Run { destination, token, phase, begun, after_tenant, term, tried };
+        let (begun, after_tenant, term) = (now, 0, 0);
+        let (tried, more, rung) = (false, false, false);
+        let run = Run { destination, token, phase, begun, after_tenant, term, tried, more, rung };
         self.runs.insert(id, run);
         self.prepare(id, now);
     }
@@ -105,24 +120,25 @@ impl<R, N: Clone> Engine<R, N> {
             Prepared::Ready => {
                 run.phase = Phase::Claiming;
                 run.term = self.lease.term();
+                run.rung = false;
                 let (destination, after) = (run.destination.clone(), run.after_tenant);
                 self.out.push_back(Do::Claim(id, destination, self.config.batch, after));
             }
         }
     }
 
-    pub(super) fn claimed(&mut self, id: RunId, result: Result<(Vec<Claim<R>>, i32), Away>) {
+    pub(super) fn claimed(&mut self, now: Mono, id: RunId, result: Result<Claims<R>, Away>) {
         let Some(run) = self.runs.get_mut(&id).filter(|run| run.phase == Phase::Claiming) else {
             return;
         };
-        let Ok((claims, after)) = result else { return self.end(id, Give::Later(NOT_NOW)) };
+        let Ok(Claims { claims, after, more }) = result else {
+            return self.end(id, Give::Later(NOT_NOW));
+        };
         if claims.is_empty() {
-            let generation = run.token.as_ref().map_or(0, |token| token.generation);
-            return self.end(id, Give::Done { generation });
+            return if run.rung { self.prepare(id, now) } else { self.done(id) };
         }
         run.phase = Phase::Carrying;
-        run.after_tenant = after;
-        run.tried = false;
+        (run.after_tenant, run.more, run.tried) = (after, more, false);
         if claims.len() >= self.config.batch && !self.bells.lost {
             self.bells.ring(run.destination.clone(), true);
         }
@@ -151,15 +167,24 @@ impl<R, N: Clone> Engine<R, N> {
         };
         let full_house = self.runs.len() >= self.config.slots;
         let over = full_house && now.since(run.begun) >= self.config.turn;
-        let tried = run.tried;
+        let (tried, more) = (run.tried, run.more || run.rung);
         self.abandon(id);
         if !tried {
             self.end(id, Give::Later(UNTOUCHED));
         } else if over {
             self.end(id, Give::Back);
-        } else {
+        } else if more {
             self.prepare(id, now);
+        } else {
+            self.done(id);
         }
+    }
+
+    /// All that was due is done. What fell due meanwhile has rung.
+    fn done(&mut self, id: RunId) {
+        let Some(run) = self.runs.get(&id) else { return };
+        let generation = run.token.as_ref().map_or(0, |token| token.generation);
+        self.end(id, Give::Done { generation });
     }
 
     /// Gives the token, if there is one.

@@ -1,8 +1,8 @@
 //! A PostgreSQL that goes away, executes late, forgets, and has a clock of its own.
 
 use super::Mutation;
-use crate::model::{Fence, Recorded, State, Table};
-use crate::{Away, Do, Event, LEASE, Mono, ORPHAN_AGE, Record, Ruling, Sighting};
+use crate::model::{Fence, Picked, Recorded, State, Table};
+use crate::{Away, Claims, Do, Event, LEASE, Mono, ORPHAN_AGE, Record, Ruling, Sighting};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
@@ -104,10 +104,11 @@ impl Postgres {
                 }
                 self.begin();
                 let table = Rc::make_mut(&mut self.data.table);
-                let (ids, after) = table.claim(now, me, destination, *most, *after);
-                let claims = ids.iter().map(|id| self.claim(*id)).collect();
+                let picked = table.claim(now, me, destination, *most, *after);
+                let claims = picked.ids.iter().map(|id| self.claim(*id)).collect();
+                let Picked { ids, after, more } = picked;
                 effects.push(Effect::Claimed(ids));
-                Event::Claimed(*run, Ok((claims, after)))
+                Event::Claimed(*run, Ok(Claims { claims, after, more }))
             }
             Do::Record(batch, records) => {
                 self.begin();

@@ -1,7 +1,7 @@
 //! The worker over a table in memory, with and without a coordinator.
 
 use super::*;
-use crate::model::{Fence, Row, State, Table};
+use crate::model::{Fence, Picked, Row, State, Table};
 use crate::{Fate, Reports, Standing};
 use coordinator::{Coordinator, Local};
 use std::sync::Mutex;
@@ -67,9 +67,10 @@ impl Rows for Memory {
         destination: &Destination,
         most: usize,
         after: i32,
-    ) -> Result<(Vec<Claim<()>>, i32), Away> {
+    ) -> Result<Claims<()>, Away> {
         let mut table = self.table()?;
-        let (ids, after) = table.claim(self.now(), self.me, destination, most, after);
+        let Picked { ids, after, more } =
+            table.claim(self.now(), self.me, destination, most, after);
         let day = Duration::from_secs(86_400);
         let (age, reports) = (Duration::ZERO, Reports::default());
         let claim = |id: i64| Claim {
@@ -78,7 +79,7 @@ impl Rows for Memory {
             standing: Standing { attempts: table.rows[&id].attempts, age, left: day, reports },
             row: (),
         };
-        Ok((ids.into_iter().map(claim).collect(), after))
+        Ok(Claims { claims: ids.into_iter().map(claim).collect(), after, more })
     }
     async fn record(&self, records: &[Record<()>]) -> Result<(), Away> {
         let now = self.now();

@@ -54,8 +54,18 @@ pub struct Claimed {
     pub delay_sent: bool,
 }
 
-/// Claims due recipients of one destination, shared between tenants in turn after `after_tenant` (0 at first), and
-/// gives the tenant to go on after. Empty: nothing is due, or the destination is paused. An answer that was lost
+/// What a claim brought.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claims {
+    /// The recipients, in the order in which they are to be carried.
+    pub rows: Vec<Claimed>,
+    /// The tenant to go on after.
+    pub after: i32,
+    /// Whether there may be more. Rows that somebody else has locked do not count.
+    pub more: bool,
+}
+
+/// Claims due recipients of one destination, shared between tenants in turn after `after_tenant` (0 at first). Empty: nothing is due, or the destination is paused. An answer that was lost
 /// leaves rows owned without an attempt; [`super::queue_reconcile`] finds them.
 ///
 /// # Errors
@@ -66,17 +76,19 @@ pub async fn queue_claim(
     destination: &Destination,
     most: u32,
     after_tenant: i32,
-) -> Result<(Vec<Claimed>, i32), StoreError> {
+) -> Result<Claims, StoreError> {
     static CLAIM: Sql = Sql::new(
-        "SELECT * FROM queue_claim_v1($1, $2, $3, $4, $5)",
+        "SELECT * FROM queue_claim_v2($1, $2, $3, $4, $5)",
         &[Type::UUID, Type::INT8, Type::TEXT, Type::INT4, Type::INT4],
     );
     let most = i32::try_from(most).unwrap_or(i32::MAX);
     let params: crate::pool::Params<'_> =
         &[&owner.0, &destination.key(), &destination.domain(), &most, &after_tenant];
     let rows = store.session().await?.write(&CLAIM, params).await?;
-    let after = rows.first().map_or(after_tenant, |row| row.get("after_tenant"));
-    Ok((rows.iter().map(claimed).collect(), after))
+    let (after, more) = rows
+        .first()
+        .map_or((after_tenant, false), |row| (row.get("after_tenant"), row.get("more")));
+    Ok(Claims { rows: rows.iter().map(claimed).collect(), after, more })
 }
 
 fn claimed(row: &Row) -> Claimed {

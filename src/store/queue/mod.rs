@@ -13,7 +13,7 @@ mod select;
 mod settings;
 mod watch;
 
-pub use claim::{Claimed, queue_claim};
+pub use claim::{Claimed, Claims, queue_claim};
 pub use local::{DueRecipient, queue_local_due, queue_local_end, queue_postpone};
 pub(crate) use record::storable;
 pub use record::{Note, RecordRow, Recorded, Written, queue_record};

@@ -6,7 +6,7 @@
 use super::{node, outgoing};
 use crate::bench::Bench;
 use anyhow::{Context, Result, ensure};
-use queue::model::{Fence, Recorded as Wanted, Row, State, Table};
+use queue::model::{Fence, Picked, Recorded as Wanted, Row, State, Table};
 use queue::{Again, Ruling};
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use store::account::deliver;
 use store::queue::{
-    Note, RecordRow, Recorded, Written, queue_claim, queue_look, queue_reconcile, queue_record,
-    queue_release, queue_sweep, queue_take_over,
+    Claims, Note, RecordRow, Recorded, Written, queue_claim, queue_look, queue_reconcile,
+    queue_record, queue_release, queue_sweep, queue_take_over,
 };
 use tokio_postgres::Client;
 use types::{Destination, Incarnation, TenantId};
@@ -30,10 +30,6 @@ pub async fn compare(bench: &Bench) -> Result<()> {
         let mut history = History::new(bench, seed).await?;
         for step in 0..STEPS {
             let deed = history.step().await.with_context(|| format!("seed {seed}, step {step}"))?;
-            eprintln!(
-                "TAKEN {}",
-                history.table.rows.values().map(|r| r.takeovers).max().unwrap_or(0)
-            );
             let same = history.compare().await;
             same.with_context(|| format!("seed {seed}, step {step}: {deed}"))?;
         }
@@ -126,13 +122,12 @@ impl<'a> History<'a> {
         let most = self.rng.random_range(1..30);
         let wanted = self.table.claim(self.now, owner, &destination, most as usize, self.after);
         let store = &self.bench.store;
-        let (claimed, after) = queue_claim(store, owner, &destination, most, self.after).await?;
+        let Claims { rows: claimed, after, more } =
+            queue_claim(store, owner, &destination, most, self.after).await?;
         let ids: Vec<i64> = claimed.iter().map(|one| one.id).collect();
-        ensure!(
-            (ids.clone(), after) == wanted,
-            "claimed {ids:?} and then {after}, wanted {wanted:?}, {most} after {}",
-            self.after
-        );
+        let picked = Picked { ids, after, more };
+        ensure!(picked == wanted, "{picked:?}, wanted {wanted:?}, {most} after {}", self.after);
+        let ids = picked.ids;
         self.after = after;
         for one in &claimed {
             self.fences.push((one.id, Fence { owner, attempt: one.attempt }));
