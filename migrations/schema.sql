@@ -3007,7 +3007,9 @@ CREATE TABLE public.account (
     display_name text DEFAULT ''::text NOT NULL,
     state smallint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    removed_at timestamp with time zone
+    removed_at timestamp with time zone,
+    access bigint DEFAULT 0 NOT NULL,
+    access_at timestamp with time zone
 );
 ALTER TABLE public.account ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.account_id_seq
@@ -4007,6 +4009,14 @@ CREATE TABLE public.schema_compatibility (
     oldest_binary integer NOT NULL,
     CONSTRAINT schema_compatibility_singleton_check CHECK (singleton)
 );
+CREATE TABLE public.scram_setting (
+    singleton boolean DEFAULT true NOT NULL,
+    secret bytea NOT NULL,
+    iterations integer NOT NULL,
+    CONSTRAINT scram_setting_iterations_check CHECK ((iterations >= 4096)),
+    CONSTRAINT scram_setting_secret_check CHECK ((octet_length(secret) = 32)),
+    CONSTRAINT scram_setting_singleton_check CHECK (singleton)
+);
 CREATE TABLE public.search_signature (
     account_id integer NOT NULL,
     format smallint NOT NULL,
@@ -4580,6 +4590,8 @@ ALTER TABLE ONLY public.route
     ADD CONSTRAINT route_pkey PRIMARY KEY (pattern);
 ALTER TABLE ONLY public.schema_compatibility
     ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (singleton);
+ALTER TABLE ONLY public.scram_setting
+    ADD CONSTRAINT scram_setting_pkey PRIMARY KEY (singleton);
 ALTER TABLE ONLY public.search_signature
     ADD CONSTRAINT search_signature_pkey PRIMARY KEY (account_id, message_id);
 ALTER TABLE ONLY public.search_signature_0
@@ -4660,6 +4672,7 @@ ALTER TABLE ONLY public.thread_ref
     ADD CONSTRAINT thread_ref_pkey PRIMARY KEY (account_id, ref_hash);
 ALTER TABLE ONLY public.url_key
     ADD CONSTRAINT url_key_pkey PRIMARY KEY (account_id, mailbox_id);
+CREATE INDEX account_access_at ON public.account USING btree (access_at) WHERE (access_at IS NOT NULL);
 CREATE UNIQUE INDEX account_address ON public.account USING btree (address) WHERE (state <> 2);
 CREATE INDEX account_domain ON public.account USING btree (domain_id);
 CREATE INDEX account_removed ON public.account USING btree (id) WHERE (state = 2);

@@ -5,6 +5,7 @@ mod bad_input;
 mod clients;
 mod edges;
 mod failures;
+mod logins;
 mod operator;
 mod queue;
 mod standalone;

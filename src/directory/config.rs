@@ -1,5 +1,6 @@
 //! Settings.
 
+use crate::{CertificateName, OAuthConfig};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use types::EmailAddress;
@@ -29,10 +30,15 @@ pub struct DirectoryConfig {
     /// Passes of one hash (argon2id t).
     pub argon2_passes: u32,
     /// PBKDF2 iterations of SCRAM-SHA-256 verifiers (RFC 7677 §4: at least 4096). The client computes them at
-    /// every login, a phone included.
+    /// every login, a phone included. Of a new cluster: what the first node or command found here stays for all,
+    /// or a stranger could tell by the number who is unknown.
     pub scram_iterations: u32,
     /// How long a node remembers that a password was right, in seconds; 0 for not at all.
     pub login_memory_seconds: u32,
+    /// Which name of a TLS client certificate is an account's address (EXTERNAL).
+    pub certificate_name: CertificateName,
+    /// Whose tokens let people in (OAUTHBEARER, XOAUTH2); without it neither is offered.
+    pub oauth: Option<OAuthConfig>,
 }
 
 impl Default for DirectoryConfig {
@@ -49,11 +55,22 @@ impl Default for DirectoryConfig {
             argon2_passes: 2,
             scram_iterations: 10_000,
             login_memory_seconds: 60,
+            certificate_name: CertificateName::Email,
+            oauth: None,
         }
     }
 }
 
 impl DirectoryConfig {
+    /// What can be found wrong without asking anybody.
+    ///
+    /// # Errors
+    /// One line.
+    pub fn check(&self) -> Result<(), String> {
+        let oauth = self.oauth.as_ref();
+        oauth.map_or(Ok(()), |oauth| crate::oauth::OAuth::new(oauth.clone()).map(|_| ()))
+    }
+
     pub(crate) fn login_memory(&self) -> Duration {
         Duration::from_secs(self.login_memory_seconds.into())
     }

@@ -31,7 +31,7 @@ pub enum AuthFailure {
     /// Too many failures lately; the password was not looked at.
     #[error("too many failed logins, try again later")]
     Throttled,
-    /// The client's message makes no sense, or it wants channel binding, which was not offered.
+    /// The client's message makes no sense, or its channel binding is none of this connection.
     #[error("malformed authentication message")]
     Malformed,
     /// The client asked to act as somebody else.

@@ -18,6 +18,8 @@ pub struct Login {
     pub tenant: TenantId,
     /// The account's address.
     pub address: String,
+    /// What the account's access was then; see [`Directory::guard`].
+    pub access: i64,
 }
 
 impl Directory {
@@ -120,7 +122,8 @@ impl Directory {
 }
 
 pub(crate) fn login((address, credential): (String, Credential)) -> Login {
-    Login { account: credential.account, tenant: credential.tenant, address }
+    let Credential { account, tenant, access, .. } = credential;
+    Login { account, tenant, address, access }
 }
 
 /// RFC 4616 §2: the password is prepared with SASLprep (RFC 4013) before it is compared. `None`: nobody can

@@ -285,7 +285,7 @@ impl Directory {
         })?;
         let busy = || OperatorError::Unavailable("too many passwords are being hashed".into());
         let argon2id = self.inner.hashing.hash(prepared.clone()).await.map_err(|_| busy())?;
-        let iterations = self.inner.config.scram_iterations.max(4_096);
+        let iterations = self.scram().await?.iterations;
         let salt: [u8; 16] = rand::random();
         let derive = move || Verifier::derive(&prepared, &salt, iterations);
         let verifier = tokio::task::spawn_blocking(derive).await.ok().flatten();

@@ -1,7 +1,7 @@
 //! What a listener allows. Every limit says what it protects.
 
 use crate::capability::{Capabilities, Capability};
-use sasl::Mechanism;
+use sasl::Mechanisms;
 use std::time::Duration;
 
 /// Settings of a session.
@@ -13,13 +13,13 @@ pub struct Config {
     pub starttls: bool,
     /// Whether passwords may cross an unencrypted connection (a listener on loopback, tests).
     pub plaintext_login: bool,
-    /// Mechanisms offered where passwords may be sent.
-    pub mechanisms: Vec<Mechanism>,
+    /// Mechanisms offered where passwords may be sent, until a driver knows better ([`crate::Session::offer`]).
+    pub mechanisms: Mechanisms,
     /// What is announced and obeyed.
     pub capabilities: Capabilities,
     /// Largest message of APPEND in octets; protects disk and memory.
     pub max_message_bytes: u64,
-    /// Longest command with its literals before login; protects memory against strangers.
+    /// Longest command with its literals before login, long enough for tokens; protects memory against strangers.
     pub max_command_bytes_early: usize,
     /// The same after login.
     pub max_command_bytes: usize,
@@ -99,10 +99,10 @@ impl Config {
             hostname: hostname.into(),
             starttls: false,
             plaintext_login: false,
-            mechanisms: vec![Mechanism::Plain, Mechanism::ScramSha256],
+            mechanisms: Mechanisms::USUAL,
             capabilities: ANNOUNCED,
             max_message_bytes: 50 * 1024 * 1024,
-            max_command_bytes_early: 8 * 1024,
+            max_command_bytes_early: 12 * 1024,
             max_command_bytes: 64 * 1024,
             max_discarded_bytes: 1024 * 1024,
             max_errors: 20,

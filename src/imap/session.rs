@@ -25,7 +25,7 @@ use crate::response::{Code, Status, Style, Writer};
 use crate::secret::Secret;
 use bytes::{Bytes, BytesMut};
 use catenate::Parts;
-use sasl::Mechanism;
+use sasl::{Mechanism, Mechanisms};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,6 +171,7 @@ pub struct Session {
     reader: Reader,
     output: BytesMut,
     tls: bool,
+    mechanisms: Mechanisms,
     compressed: bool,
     /// What the client turned on.
     enabled: Capabilities,
@@ -205,6 +206,13 @@ impl Session {
     /// A new client; `tls` when the connection is encrypted already. The greeting is in the output.
     #[must_use]
     pub fn new(config: Arc<Config>, tls: bool) -> Self {
+        let mechanisms = config.mechanisms;
+        Self::offering(config, tls, mechanisms)
+    }
+
+    /// The same on a connection that may use these mechanisms.
+    #[must_use]
+    pub fn offering(config: Arc<Config>, tls: bool, mechanisms: Mechanisms) -> Self {
         let mut session = Self {
             config,
             state: State::NotAuthenticated,
@@ -213,6 +221,7 @@ impl Session {
             reader: Reader::default(),
             output: BytesMut::new(),
             tls,
+            mechanisms,
             compressed: false,
             enabled: Capabilities::default(),
             modseq: None,

@@ -30,7 +30,10 @@ impl Client {
     pub(crate) async fn authenticate(&mut self, mechanism: Mechanism, initial: Option<Secret>) {
         let initial = initial.as_ref().map(Secret::octets);
         let directory = self.shared.directory.clone();
-        let (exchange, step) = directory.exchange(mechanism, initial, self.peer.ip()).await;
+        let Ok(channel) = self.wire.channel() else {
+            return self.judge(Err(AuthFailure::Malformed)).await;
+        };
+        let (exchange, step) = directory.exchange(mechanism, initial, channel).await;
         self.step(Box::new(exchange), step).await;
     }
 
@@ -87,6 +90,7 @@ impl Client {
             return AuthVerdict::Busy;
         }
         tracing::info!(peer = %self.peer, user = %login.address, "logged in");
+        self.guard = Some(self.shared.directory.guard(&login));
         self.login = Some(login);
         AuthVerdict::Ok
     }

@@ -19,8 +19,8 @@ use crate::seats::Seat;
 use crate::selected::Selected;
 use crate::update::Look;
 use crate::wire::{Wire, shrink};
-use directory::Login;
-use imap::{Command, Event, Session, State};
+use directory::{Guard, Login};
+use imap::{Code, Command, Event, Session, State};
 use mail::UidSet;
 use net::{Goodbye, Stream};
 use rand::Rng;
@@ -44,6 +44,8 @@ pub(crate) struct Client {
     pub(crate) peer: SocketAddr,
     pub(crate) login: Option<Login>,
     pub(crate) seat: Option<Seat>,
+    /// Tells when the login is over.
+    pub(crate) guard: Option<Guard>,
     pub(crate) pending: Option<Pending>,
     pub(crate) failures: u32,
     pub(crate) selected: Option<Selected>,
@@ -66,6 +68,8 @@ enum Woken {
     Silence,
     /// The node goes down.
     Goodbye,
+    /// Who is logged in may not stay.
+    Revoked,
 }
 
 /// Serves one client to its end.
@@ -79,7 +83,9 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool,
             return;
         }
     }
-    let machine = Session::new(Arc::clone(&shared.machine), implicit_tls);
+    let Ok(channel) = wire.channel() else { return };
+    let mechanisms = shared.directory.mechanisms(&channel);
+    let machine = Session::offering(Arc::clone(&shared.machine), implicit_tls, mechanisms);
     let client = Client {
         shared,
         machine,
@@ -87,6 +93,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool,
         peer,
         login: None,
         seat: None,
+        guard: None,
         pending: None,
         failures: 0,
         selected: None,
@@ -119,6 +126,10 @@ impl Client {
                 if event == Event::Close {
                     return self.wire.send(self.machine.output()).await;
                 }
+                if self.guard.as_ref().is_some_and(Guard::is_revoked) {
+                    self.revoke();
+                    continue;
+                }
                 // Boxed, so that an idle session does not hold room for the largest command.
                 Box::pin(self.handle(event)).await?;
                 self.wire.send_some(self.machine.output()).await?;
@@ -129,6 +140,7 @@ impl Client {
             }
             match self.wait(goodbye, leaving).await? {
                 Woken::Octets(0) => return Ok(()),
+                Woken::Revoked => self.revoke(),
                 Woken::Goodbye => {
                     leaving = true;
                     self.machine.shut_down();
@@ -152,7 +164,7 @@ impl Client {
                     self.machine.timed_out();
                     return Ok(woken);
                 }
-                Woken::Octets(_) | Woken::Goodbye => return Ok(woken),
+                Woken::Octets(_) | Woken::Goodbye | Woken::Revoked => return Ok(woken),
             }
             self.wire.send(self.machine.output()).await?;
             if self.machine.is_ending() {
@@ -168,7 +180,7 @@ impl Client {
             // A stranger that sends an octet now and then is as bad as one that sends none.
             return end.min(self.begun + self.shared.config.login());
         }
-        end
+        self.upload.as_ref().map_or(end, |upload| end.min(upload.deadline))
     }
 
     async fn wait_once(
@@ -193,6 +205,13 @@ impl Client {
                 None => std::future::pending().await,
             }
         };
+        let guard = self.guard.as_ref();
+        let revoked = async {
+            match guard {
+                Some(guard) => guard.revoked().await,
+                None => std::future::pending().await,
+            }
+        };
         let keepalive = self.shared.config.keepalive();
         // Spread, so that a PostgreSQL that is back does not meet everybody at once.
         let retry = RETRY.mul_f64(rand::rng().random_range(0.5..=1.5));
@@ -200,6 +219,7 @@ impl Client {
             biased;
             read = self.wire.receive(self.machine.input()) => Ok(Woken::Octets(read?)),
             () = goodbye, if !leaving => Ok(Woken::Goodbye),
+            () = revoked => Ok(Woken::Revoked),
             () = changed, if watched => Ok(Woken::Changed),
             () = tokio::time::sleep(retry), if behind => Ok(Woken::Changed),
             () = tokio::time::sleep(keepalive), if idle => Ok(Woken::Keepalive),
@@ -256,8 +276,17 @@ impl Client {
             return Err(io::Error::other("TLS was offered and is not there"));
         };
         self.wire.start_tls(tls).await?;
+        self.machine.offer_mechanisms(shared.directory.mechanisms(&self.wire.channel()?));
         self.machine.tls_started();
         Ok(())
+    }
+
+    /// The account is not the one that was logged in to: its password was changed, or it was closed. What is under
+    /// way is not carried out any more.
+    fn revoke(&mut self) {
+        self.upload = None;
+        self.guard = None;
+        self.machine.bye(Some(&Code::Expired), "Your account was changed, log in again");
     }
 
     /// From here on the client is told what changes as it changes.
@@ -306,6 +335,7 @@ impl Client {
         self.deselect().await;
         self.login = None;
         self.seat = None;
+        self.guard = None;
         self.notify = None;
         self.begun = Instant::now();
     }

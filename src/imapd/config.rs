@@ -25,6 +25,11 @@ pub struct ImapdConfig {
     pub keepalive_seconds: u64,
     /// Most sessions of one account on this node: one user's share of its memory.
     pub sessions_per_account: u32,
+    /// Most messages of one account on their way into this node by APPEND at the same time: each may hold 6 MiB of
+    /// the node's memory budget while it comes.
+    pub uploads_per_account: u32,
+    /// Longest that the messages of one APPEND may be on their way, in seconds; stops clients that drip.
+    pub upload_seconds: u64,
     /// Wait for a client that does not read, in seconds: output in memory.
     pub write_seconds: u64,
 }
@@ -40,6 +45,8 @@ impl Default for ImapdConfig {
             command_seconds: 31 * 60,
             keepalive_seconds: 120,
             sessions_per_account: 1_000,
+            uploads_per_account: 8,
+            upload_seconds: 3_600,
             write_seconds: 120,
         }
     }
@@ -67,6 +74,10 @@ impl ImapdConfig {
 
     pub(crate) fn keepalive(&self) -> Duration {
         Duration::from_secs(self.keepalive_seconds.max(1))
+    }
+
+    pub(crate) fn upload(&self) -> Duration {
+        Duration::from_secs(self.upload_seconds.max(1))
     }
 
     pub(crate) fn write(&self) -> Duration {

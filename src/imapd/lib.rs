@@ -44,6 +44,8 @@ struct Shared {
     ingest: Ingest,
     tls: Option<Tls>,
     seats: Arc<Seats>,
+    /// Messages on their way in.
+    uploads: Arc<Seats>,
 }
 
 impl Imapd {
@@ -58,7 +60,11 @@ impl Imapd {
     ) -> Self {
         let machine = Arc::new(config.machine(tls.is_some()));
         let seats = Arc::default();
-        Self { shared: Arc::new(Shared { config, machine, directory, mail, ingest, tls, seats }) }
+        // Here people log in: their certificates are asked for, if there are authorities.
+        let tls = tls.map(|tls| tls.asking());
+        let uploads = Arc::default();
+        let shared = Shared { config, machine, directory, mail, ingest, tls, seats, uploads };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Serves a listener until the drain begins; open sessions say goodbye within its window.

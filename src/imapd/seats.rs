@@ -1,16 +1,17 @@
-//! How many sessions an account may have on one node: one user must not take all of its memory.
+//! How many of something an account may have on one node (sessions, messages on their way in): one user must not
+//! take all of its memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use types::AccountId;
 
-/// Sessions by account.
+/// Counts by account.
 #[derive(Debug, Default)]
 pub(crate) struct Seats {
     taken: Mutex<HashMap<AccountId, u32>>,
 }
 
-/// One session's place, given back on drop.
+/// One of them, given back on drop.
 #[derive(Debug)]
 pub(crate) struct Seat {
     seats: Arc<Seats>,

@@ -4,7 +4,8 @@ mod deflate;
 
 use bytes::{Buf, BytesMut};
 use deflate::Deflate;
-use net::{Stream, Tls};
+use directory::Channel;
+use net::{Presence, Stream, Tls};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,6 +38,16 @@ fn over() -> io::Error {
 impl Wire {
     pub(crate) fn new(stream: Stream, patience: Duration) -> Self {
         Self { stream: Some(stream), patience, much: false, deflate: None }
+    }
+
+    /// Where the client comes from, and what its connection proves.
+    pub(crate) fn channel(&self) -> io::Result<Channel> {
+        self.stream.as_ref().map(Channel::of).ok_or_else(over)
+    }
+
+    /// Whether the client is still there, as far as the socket has heard.
+    pub(crate) fn presence(&self) -> Presence {
+        self.stream.as_ref().map_or(Presence::Gone, Stream::presence)
     }
 
     fn stream(&mut self) -> io::Result<&mut Stream> {

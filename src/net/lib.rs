@@ -1,4 +1,4 @@
-//! Listeners, TLS, PROXY protocol, drain and the node's memory budget.
+//! Listeners, TLS, PROXY protocol, drain, the node's memory budget, and single HTTP requests.
 //!
 //! Knows no mail protocol: a driver gets a [`Stream`] and speaks. The accept loop never waits for a client:
 //! PROXY headers and handshakes happen in the session's own task.
@@ -6,7 +6,9 @@
 mod budget;
 mod crowd;
 mod drain;
+mod fetch;
 mod listener;
+mod proofs;
 mod proxy;
 mod stream;
 mod tls;
@@ -14,9 +16,11 @@ mod tls;
 pub use budget::{MemoryBudget, Permit};
 pub use crowd::{Crowd, Place};
 pub use drain::{Drain, Goodbye};
+pub use fetch::{Fetch, FetchError};
 pub use listener::{Caps, Listener, ListenerConfig};
-pub use stream::{Stream, TlsInfo};
-pub use tls::{CertificateFiles, Tls, self_signed};
+pub use proofs::{ClientCertificate, Proofs};
+pub use stream::{Presence, Stream, TlsInfo};
+pub use tls::{CertificateFiles, ClientAuthorities, Tls, self_signed};
 
 /// What can go wrong before a session begins; one line each.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! What a listener allows. Every limit says what it protects.
 
-use sasl::Mechanism;
+use sasl::Mechanisms;
 use std::time::Duration;
 
 /// Settings of a session.
@@ -12,8 +12,9 @@ pub struct Config {
     pub stls: bool,
     /// Whether passwords may cross an unencrypted connection (a listener on loopback, tests).
     pub plaintext_login: bool,
-    /// Mechanisms offered where passwords may be sent, by name.
-    pub mechanisms: Vec<(&'static str, Mechanism)>,
+    /// Mechanisms offered where passwords may be sent, until a driver knows better
+    /// ([`crate::Session::offer_mechanisms`]).
+    pub mechanisms: Mechanisms,
     /// Longest line of a client. RFC 2449 §4 wants 255 octets; SASL messages and passwords are longer. Protects
     /// memory against strangers.
     pub max_line_bytes: usize,
@@ -35,10 +36,7 @@ impl Config {
             hostname: hostname.into(),
             stls: false,
             plaintext_login: false,
-            mechanisms: vec![
-                ("SCRAM-SHA-256", Mechanism::ScramSha256),
-                ("PLAIN", Mechanism::Plain),
-            ],
+            mechanisms: Mechanisms::USUAL,
             // A message of the largest size that sasl looks at, in base64.
             max_line_bytes: sasl::MAX_CLIENT_MESSAGE.div_ceil(3) * 4 + 64,
             max_errors: 20,

@@ -23,7 +23,7 @@ use crate::reply::{Code, err, ok};
 use crate::secret::Secret;
 use bytes::BytesMut;
 use listing::Listing;
-use sasl::Mechanism;
+use sasl::{Mechanism, Mechanisms};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,6 +138,7 @@ pub struct Session {
     reader: Reader,
     output: BytesMut,
     tls: bool,
+    mechanisms: Mechanisms,
     utf8: bool,
     /// USER was the last command, and this its argument: "PASS ... may only be given ... immediately after a
     /// successful USER command".
@@ -157,6 +158,7 @@ impl Session {
     #[must_use]
     pub fn new(config: Arc<Config>, tls: bool) -> Self {
         let mut session = Self {
+            mechanisms: config.mechanisms,
             config,
             state: State::Authorization,
             phase: Phase::Commands,
@@ -244,6 +246,16 @@ impl Session {
         if self.question.is_none() && self.listing.is_none() {
             self.end(Code::InUse, "The lock of the maildrop is lost, connect again");
         }
+    }
+
+    /// Who is logged in may not stay: whatever is under way is over, and nothing is removed.
+    pub fn revoked(&mut self) {
+        self.question = None;
+        // Half an answer is no answer: then nothing more can be said.
+        if self.listing.take().is_none() {
+            self.end(Code::Auth, "Your account was changed, log in again");
+        }
+        self.close = true;
     }
 
     /// Says `-ERR` to whatever the client says next, and ends the session.
@@ -425,8 +437,7 @@ impl Session {
                 "STLS" if !self.may_stls() => {}
                 "USER" | "SASL" if !self.passwords_allowed() => {}
                 "SASL" => {
-                    let names: Vec<&str> =
-                        self.config.mechanisms.iter().map(|(name, _)| *name).collect();
+                    let names: Vec<&str> = self.mechanisms.iter().map(Mechanism::name).collect();
                     lines.push(format!("SASL {}", names.join(" ")));
                 }
                 "UTF8" => lines.push("UTF8 USER".into()),

@@ -31,7 +31,10 @@ impl Client {
     pub(crate) async fn authenticate(&mut self, mechanism: Mechanism, initial: Option<Secret>) {
         let initial = initial.as_ref().map(Secret::octets);
         let directory = self.shared.directory.clone();
-        let (exchange, step) = directory.exchange(mechanism, initial, self.peer.ip()).await;
+        let Ok(channel) = self.wire.channel() else {
+            return self.judge(Err(AuthFailure::Malformed)).await;
+        };
+        let (exchange, step) = directory.exchange(mechanism, initial, channel).await;
         self.step(Box::new(exchange), step).await;
     }
 
@@ -85,6 +88,7 @@ impl Client {
                 let messages = maildrop.take_messages();
                 self.machine.opened(Maildrop::new(maildrop.uidvalidity().0, messages));
                 self.maildrop = Some(maildrop);
+                self.guard = Some(self.shared.directory.guard(&login));
                 self.login = Some(login);
             }
             Ok(None) => {

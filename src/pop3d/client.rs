@@ -4,13 +4,13 @@
 //!           ┌──────── next(): events, one at a time ◀───────┐
 //!           ▼                                               │
 //!   carry out ──▶ send the output ──▶ wait for: octets ─────┤
-//!                                               silence, the drain, a lost lock ──▶ end, nothing is removed
+//!                                               silence, the drain, a lost lock or login ──▶ end, nothing is removed
 //! ```
 
 use crate::Shared;
 use crate::auth::Pending;
 use crate::wire::{Wire, shrink};
-use directory::Login;
+use directory::{Guard, Login};
 use mail::{MailError, Maildrop};
 use net::{Goodbye, Stream};
 use pop3::{Event, RemoveFailure, Session, State};
@@ -28,6 +28,8 @@ pub(crate) struct Client {
     pub(crate) wire: Wire,
     pub(crate) peer: SocketAddr,
     pub(crate) login: Option<Login>,
+    /// Tells when the login is over.
+    pub(crate) guard: Option<Guard>,
     pub(crate) maildrop: Option<Maildrop>,
     pub(crate) pending: Option<Pending>,
     pub(crate) failures: u32,
@@ -46,6 +48,8 @@ enum Woken {
     Silence,
     /// The node goes down.
     Goodbye,
+    /// Who is logged in may not stay.
+    Revoked,
 }
 
 /// Serves one client to its end.
@@ -59,13 +63,16 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool,
             return;
         }
     }
-    let machine = Session::new(Arc::clone(&shared.machine), implicit_tls);
+    let Ok(channel) = wire.channel() else { return };
+    let mut machine = Session::new(Arc::clone(&shared.machine), implicit_tls);
+    machine.offer_mechanisms(shared.directory.mechanisms(&channel));
     let client = Client {
         shared,
         machine,
         wire,
         peer,
         login: None,
+        guard: None,
         maildrop: None,
         pending: None,
         failures: 0,
@@ -93,6 +100,10 @@ impl Client {
         let mut leaving = false;
         loop {
             while let Some(event) = self.machine.next() {
+                if self.guard.as_ref().is_some_and(Guard::is_revoked) && event != Event::Close {
+                    self.revoke();
+                    continue;
+                }
                 match event {
                     Event::Close => return self.wire.send(self.machine.output()).await,
                     Event::Output => self.wire.send(self.machine.output()).await?,
@@ -109,6 +120,7 @@ impl Client {
                 Woken::Octets(0) => return Ok(()),
                 Woken::Octets(_) => {}
                 Woken::Lost => self.machine.lock_lost(),
+                Woken::Revoked => self.revoke(),
                 Woken::Silence => self.machine.timed_out(),
                 Woken::Goodbye => leaving = self.machine.shut_down(),
             }
@@ -125,13 +137,27 @@ impl Client {
                 None => std::future::pending().await,
             }
         };
+        let guard = self.guard.as_ref();
+        let revoked = async {
+            match guard {
+                Some(guard) => guard.revoked().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             read = self.wire.receive(self.machine.input()) => Ok(Woken::Octets(read?)),
             () = goodbye, if !leaving => Ok(Woken::Goodbye),
             () = lost, if held => Ok(Woken::Lost),
+            () = revoked => Ok(Woken::Revoked),
             () = tokio::time::sleep_until(silence) => Ok(Woken::Silence),
         }
+    }
+
+    /// The account is not the one that was logged in to: nothing is removed for who was.
+    fn revoke(&mut self) {
+        self.guard = None;
+        self.machine.revoked();
     }
 
     /// When the wait that begins now has been too long.
@@ -170,6 +196,7 @@ impl Client {
             return Err(io::Error::other("TLS was offered and is not there"));
         };
         self.wire.start_tls(tls).await?;
+        self.machine.offer_mechanisms(shared.directory.mechanisms(&self.wire.channel()?));
         self.machine.tls_started();
         Ok(())
     }

@@ -48,6 +48,8 @@ impl Pop3d {
         tls: Option<Tls>,
     ) -> Self {
         let machine = Arc::new(config.machine(tls.is_some()));
+        // Here people log in: their certificates are asked for, if there are authorities.
+        let tls = tls.map(|tls| tls.asking());
         Self { shared: Arc::new(Shared { config, machine, directory, mail, maildrops, tls }) }
     }
 

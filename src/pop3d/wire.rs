@@ -1,6 +1,7 @@
 //! The socket's side: output leaves in pieces, no write takes for ever.
 
 use bytes::{Buf, BytesMut};
+use directory::Channel;
 use net::{Stream, Tls};
 use std::io;
 use std::time::Duration;
@@ -27,6 +28,11 @@ fn over() -> io::Error {
 impl Wire {
     pub(crate) fn new(stream: Stream, patience: Duration) -> Self {
         Self { stream: Some(stream), patience }
+    }
+
+    /// Where the client comes from, and what its connection proves.
+    pub(crate) fn channel(&self) -> io::Result<Channel> {
+        self.stream.as_ref().map(Channel::of).ok_or_else(over)
     }
 
     /// Sends all of the output. Each write that makes no progress has the whole patience.

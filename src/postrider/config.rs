@@ -19,6 +19,7 @@ use crate::log::LogConfig;
 use crate::outbound::QueueConfig;
 use serde::Deserialize;
 use std::fmt;
+use std::path::PathBuf;
 use store::PostgresConfig;
 
 /// Why a configuration is unusable: one line that names the key.
@@ -96,6 +97,21 @@ pub struct Config {
 pub struct TlsConfig {
     /// Chains and keys (PEM); the first serves clients that name no server.
     pub certificates: Vec<Pair>,
+    /// Authorities (PEM) whose client certificates people may log in with (EXTERNAL); none if empty.
+    pub client_authorities: Vec<PathBuf>,
+    /// What these authorities revoked (PEM). If given, it must cover every certificate of them.
+    pub client_revocations: Vec<PathBuf>,
+}
+
+impl TlsConfig {
+    /// Whose certificates clients may show.
+    pub fn clients(&self) -> Option<net::ClientAuthorities> {
+        let wanted = !self.client_authorities.is_empty();
+        wanted.then(|| net::ClientAuthorities {
+            certificates: self.client_authorities.clone(),
+            revocations: self.client_revocations.clone(),
+        })
+    }
 }
 
 /// `[listen]`: what is absent is not started.
@@ -209,6 +225,10 @@ impl Config {
         self.limits.check()?;
         self.queue.check()?;
         self.log.check().map_err(ConfigError)?;
+        self.directory.check().map_err(ConfigError)?;
+        if self.tls.client_authorities.is_empty() && !self.tls.client_revocations.is_empty() {
+            return wrong("tls.client_revocations needs tls.client_authorities".into());
+        }
         for (name, listen) in self.listen.wanted() {
             if listen.addresses.is_empty() {
                 return wrong(format!("listen.{name}.addresses: at least one address"));

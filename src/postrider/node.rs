@@ -211,7 +211,7 @@ fn raise_file_limit(config: &Config) {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);
-    let wanted = config.limits.connections as u64 + 256;
+    let wanted = config.limits.connections as u64 + 1_280;
     match getrlimit(Resource::Nofile).current {
         Some(allowed) if allowed < wanted => tracing::warn!(
             allowed,

@@ -4,32 +4,14 @@
 //! PLAIN   start ──(response)──▶ Password
 //! LOGIN   start ──▶ user name ──▶ password ──▶ Password
 //! SCRAM   start ──▶ client-first ──▶ Verifier ──provide()──▶ server-first ──▶ client-final ──▶ Success
+//! EXTERNAL       start ──(response)──▶ Certificate
+//! OAUTHBEARER,   start ──(response)──▶ Token ──refuse()──▶ why ──▶ (dummy response) ──▶ Failed
+//! XOAUTH2
 //! ```
 
-use crate::MAX_CLIENT_MESSAGE;
+use crate::bearer::{self, Bearer};
 use crate::scram::{self, Verifier};
-
-/// A mechanism of this server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
-    /// RFC 4616
-    Plain,
-    /// The old two-question login, for clients that know nothing else.
-    Login,
-    /// RFC 7677, without channel binding.
-    ScramSha256,
-}
-
-impl Mechanism {
-    /// By name, without regard to case.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [("PLAIN", Self::Plain), ("LOGIN", Self::Login), ("SCRAM-SHA-256", Self::ScramSha256)]
-            .into_iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, mechanism)| mechanism)
-    }
-}
+use crate::{Bindings, MAX_CLIENT_MESSAGE, Mechanism, TokenRefusal};
 
 /// Why an exchange failed before any secret was checked, or with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,8 +22,8 @@ pub enum Failure {
     /// The client asked to act as somebody else.
     #[error("acting for another user is not supported")]
     Authorization,
-    /// The client wants channel binding, which was not offered.
-    #[error("channel binding is not supported")]
+    /// The client's channel binding is none that was offered, or not that of this connection.
+    #[error("the channel binding does not fit")]
     ChannelBinding,
     /// The proof does not fit the password.
     #[error("wrong user name or password")]
@@ -72,6 +54,18 @@ pub enum Step {
         /// The server's own proof.
         last: Vec<u8>,
     },
+    /// Take the user from the client's certificate.
+    Certificate {
+        /// Whom the client wants to be; `None`: whom the certificate says.
+        wanted: Option<String>,
+    },
+    /// Check this bearer token; if it is no good, call [`Exchange::refuse`].
+    Token {
+        /// Whom the client wants to be; `None`: whom the token says.
+        wanted: Option<String>,
+        /// Empty: the client only wants to know what it needs.
+        token: String,
+    },
     /// It is over.
     Failed(Failure),
 }
@@ -83,6 +77,8 @@ impl std::fmt::Debug for Step {
             Self::Password { .. } => "Password(…)",
             Self::Verifier { .. } => "Verifier",
             Self::Success { .. } => "Success",
+            Self::Certificate { .. } => "Certificate",
+            Self::Token { .. } => "Token(…)",
             Self::Failed(_) => "Failed",
         })
     }
@@ -91,10 +87,32 @@ impl std::fmt::Debug for Step {
 enum State {
     Plain,
     LoginName,
-    LoginPassword { login: String },
-    ScramFirst { nonce: String },
-    ScramVerifier { first: scram::ClientFirst, nonce: String },
-    ScramFinal { login: String, pending: Box<scram::Pending> },
+    LoginPassword {
+        login: String,
+    },
+    ScramFirst {
+        nonce: String,
+        plus: bool,
+        bindings: Bindings,
+    },
+    ScramVerifier {
+        first: scram::ClientFirst,
+        nonce: String,
+    },
+    ScramFinal {
+        login: String,
+        pending: Box<scram::Pending>,
+    },
+    External,
+    Bearer {
+        old: bool,
+    },
+    /// A token was named; it may be refused.
+    Token {
+        old: bool,
+    },
+    /// It was refused; the client's dummy response is to come.
+    Refused,
     Over,
 }
 
@@ -105,13 +123,26 @@ pub struct Exchange {
 
 impl Exchange {
     /// Starts one. `nonce` is fresh printable randomness (18 octets or more of entropy) without commas,
-    /// used by SCRAM.
+    /// used by SCRAM. `bindings` are the connection's, if SCRAM-SHA-256-PLUS was announced on it.
     #[must_use]
-    pub fn start(mechanism: Mechanism, initial: Option<&[u8]>, nonce: String) -> (Self, Step) {
+    pub fn start(
+        mechanism: Mechanism,
+        initial: Option<&[u8]>,
+        nonce: String,
+        bindings: Bindings,
+    ) -> (Self, Step) {
         let (state, question) = match mechanism {
             Mechanism::Plain => (State::Plain, &b""[..]),
             Mechanism::Login => (State::LoginName, &b"Username:"[..]),
-            Mechanism::ScramSha256 => (State::ScramFirst { nonce }, &b""[..]),
+            Mechanism::ScramSha256 => {
+                (State::ScramFirst { nonce, plus: false, bindings }, &b""[..])
+            }
+            Mechanism::ScramSha256Plus => {
+                (State::ScramFirst { nonce, plus: true, bindings }, &b""[..])
+            }
+            Mechanism::External => (State::External, &b""[..]),
+            Mechanism::OAuthBearer => (State::Bearer { old: false }, &b""[..]),
+            Mechanism::XOAuth2 => (State::Bearer { old: true }, &b""[..]),
         };
         let mut exchange = Self { state };
         let step = match initial {
@@ -138,20 +169,48 @@ impl Exchange {
                 Step::Failed(Failure::Malformed)
             }
             State::LoginPassword { login } => Step::Password { login, password: text.to_owned() },
-            State::ScramFirst { nonce } => match scram::ClientFirst::parse(text) {
-                Ok(first) => {
-                    let login = first.login.clone();
-                    self.state = State::ScramVerifier { first, nonce };
-                    Step::Verifier { login }
+            State::ScramFirst { nonce, plus, bindings } => {
+                match scram::ClientFirst::parse(text, plus, &bindings) {
+                    Ok(first) => {
+                        let login = first.login.clone();
+                        self.state = State::ScramVerifier { first, nonce };
+                        Step::Verifier { login }
+                    }
+                    Err(failure) => Step::Failed(failure),
                 }
-                Err(failure) => Step::Failed(failure),
-            },
+            }
             State::ScramFinal { login, pending } => match pending.finish(text) {
                 Ok(last) => Step::Success { login, last },
                 Err(failure) => Step::Failed(failure),
             },
-            State::ScramVerifier { .. } | State::Over => Step::Failed(Failure::Malformed),
+            State::External => external(text),
+            State::Bearer { old } => self.bearer(text, old),
+            // RFC 7628 §3.2.3: whatever it is, the exchange has failed.
+            State::Refused => Step::Failed(Failure::Credentials),
+            State::ScramVerifier { .. } | State::Token { .. } | State::Over => {
+                Step::Failed(Failure::Malformed)
+            }
         }
+    }
+
+    fn bearer(&mut self, text: &str, old: bool) -> Step {
+        let read = if old { bearer::xoauth2(text) } else { bearer::oauthbearer(text) };
+        match read {
+            Ok(Bearer { login, token }) => {
+                self.state = State::Token { old };
+                Step::Token { wanted: login, token }
+            }
+            Err(failure) => Step::Failed(failure),
+        }
+    }
+
+    /// The token that [`Step::Token`] named is no good: the client is told why, and has to answer before it is
+    /// over.
+    pub fn refuse(&mut self, refusal: &TokenRefusal<'_>) -> Step {
+        let State::Token { old } = self.state else { return Step::Failed(Failure::Malformed) };
+        self.state = State::Refused;
+        let text = if old { refusal.xoauth2() } else { refusal.oauthbearer() };
+        Step::Challenge(text.into_bytes())
     }
 
     /// The verifier that [`Step::Verifier`] asked for.
@@ -165,6 +224,14 @@ impl Exchange {
         self.state = State::ScramFinal { login, pending: Box::new(pending) };
         Step::Challenge(challenge.into_bytes())
     }
+}
+
+/// RFC 4422 appendix A.1: `initial-response = *( UTF8-char-no-nul )`, an authorization identity or nothing.
+fn external(text: &str) -> Step {
+    if text.contains('\0') {
+        return Step::Failed(Failure::Malformed);
+    }
+    Step::Certificate { wanted: Some(text.to_owned()).filter(|text| !text.is_empty()) }
 }
 
 /// RFC 4616 §2: `message = [authzid] UTF8NUL authcid UTF8NUL passwd`
@@ -189,8 +256,116 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const NONCE: &str = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+
     fn start(mechanism: Mechanism, initial: Option<&[u8]>) -> (Exchange, Step) {
-        Exchange::start(mechanism, initial, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into())
+        Exchange::start(mechanism, initial, NONCE.into(), Bindings::default())
+    }
+
+    fn bound(mechanism: Mechanism, first: &str) -> (Exchange, Step) {
+        let bindings =
+            Bindings { exporter: Some(vec![7; 32]), end_point: Some(b"\xffcertificate".to_vec()) };
+        Exchange::start(mechanism, Some(first.as_bytes()), NONCE.into(), bindings)
+    }
+
+    /// The client's half of RFC 5802 §3 over this channel binding.
+    fn client_final(first_bare: &str, server_first: &str, channel: &[u8]) -> String {
+        use hmac::{Hmac, Mac};
+        use sha2::{Digest, Sha256};
+        let encode =
+            |octets: &[u8]| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, octets);
+        let mac = |key: &[u8], text: &[u8]| -> [u8; 32] {
+            let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+            mac.update(text);
+            mac.finalize().into_bytes().into()
+        };
+        let mut parts = server_first.split(',');
+        let nonce = parts.next().unwrap();
+        let salt = parts.next().unwrap().strip_prefix("s=").unwrap();
+        let salt = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, salt).unwrap();
+        let mut salted = [0; 32];
+        pbkdf2::pbkdf2_hmac::<Sha256>(b"pencil", &salt, 4096, &mut salted);
+        let client_key = mac(&salted, b"Client Key");
+        let bare = format!("c={},{nonce}", encode(channel));
+        let stored: [u8; 32] = Sha256::digest(client_key).into();
+        let signature = mac(&stored, format!("{first_bare},{server_first},{bare}").as_bytes());
+        let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
+        format!("{bare},p={}", encode(&proof))
+    }
+
+    /// RFC 5802 §6 with both bindings that TLS has.
+    #[test]
+    fn scram_plus_is_bound_to_its_connection() {
+        let run = |name: &str, channel: &[u8]| {
+            let first = format!("p={name},,n=user,r=abc");
+            let (mut exchange, step) = bound(Mechanism::ScramSha256Plus, &first);
+            assert_eq!(step, Step::Verifier { login: "user".into() });
+            let verifier = Verifier::derive("pencil", b"0123456789abcdef", 4096).unwrap();
+            let Step::Challenge(challenge) = exchange.provide(verifier) else { panic!() };
+            let text = String::from_utf8(challenge).unwrap();
+            let channel = [format!("p={name},,").as_bytes(), channel].concat();
+            exchange.respond(client_final("n=user,r=abc", &text, &channel).as_bytes())
+        };
+        assert!(matches!(run("tls-exporter", &[7; 32]), Step::Success { .. }));
+        assert!(matches!(run("tls-server-end-point", b"\xffcertificate"), Step::Success { .. }));
+        let another = Step::Failed(Failure::ChannelBinding);
+        assert_eq!(run("tls-exporter", &[8; 32]), another);
+        assert_eq!(run("tls-exporter", b""), another);
+        assert_eq!(run("tls-server-end-point", &[7; 32]), another);
+    }
+
+    #[test]
+    fn nobody_talks_a_client_out_of_channel_binding() {
+        let refused = Step::Failed(Failure::ChannelBinding);
+        // The client would have bound itself, but was told that it cannot.
+        assert_eq!(bound(Mechanism::ScramSha256, "y,,n=user,r=abc").1, refused);
+        // It cannot itself: nothing to lose.
+        let asked = Step::Verifier { login: "user".into() };
+        assert_eq!(bound(Mechanism::ScramSha256, "n,,n=user,r=abc").1, asked);
+        // On a connection that offers none, it is right.
+        assert_eq!(start(Mechanism::ScramSha256, Some(b"y,,n=user,r=abc")).1, asked);
+        for first in ["n,,n=user,r=abc", "y,,n=user,r=abc", "p=tls-unique,,n=user,r=abc"] {
+            assert_eq!(bound(Mechanism::ScramSha256Plus, first).1, refused, "{first}");
+        }
+        assert_eq!(bound(Mechanism::ScramSha256, "p=tls-exporter,,n=user,r=abc").1, refused);
+    }
+
+    /// RFC 4422 appendix A
+    #[test]
+    fn external_names_somebody_or_nobody() {
+        assert_eq!(start(Mechanism::External, Some(b"")).1, Step::Certificate { wanted: None });
+        let (mut exchange, step) = start(Mechanism::External, None);
+        assert_eq!(step, Step::Challenge(Vec::new()));
+        let wanted = Some("fred@example.com".into());
+        assert_eq!(exchange.respond(b"fred@example.com"), Step::Certificate { wanted });
+        assert_eq!(start(Mechanism::External, Some(b"a\0b")).1, Step::Failed(Failure::Malformed));
+    }
+
+    /// RFC 7628 §4.3: a refusal, the dummy response, the end.
+    #[test]
+    fn a_refused_token_is_explained_first() {
+        let refusal = TokenRefusal { status: "invalid_token", ..TokenRefusal::default() };
+        for (mechanism, first, dummy, json) in [
+            (
+                Mechanism::OAuthBearer,
+                "n,,\u{1}auth=Bearer x\u{1}\u{1}",
+                &b"\x01"[..],
+                "{\"status\":\"invalid_token\"}",
+            ),
+            (
+                Mechanism::XOAuth2,
+                "user=anna\u{1}auth=Bearer x\u{1}\u{1}",
+                b"",
+                "{\"status\":\"401\",\"schemes\":\"bearer\"}",
+            ),
+        ] {
+            let (mut exchange, step) = start(mechanism, Some(first.as_bytes()));
+            assert!(matches!(&step, Step::Token { token, .. } if token == "x"), "{step:?}");
+            assert!(!format!("{step:?}").contains('x'));
+            assert_eq!(exchange.refuse(&refusal), Step::Challenge(json.into()));
+            assert_eq!(exchange.respond(dummy), Step::Failed(Failure::Credentials));
+            assert_eq!(exchange.refuse(&refusal), Step::Failed(Failure::Malformed));
+        }
     }
 
     #[test]
@@ -302,6 +477,11 @@ mod tests {
             "\u{e4}",
             "user",
             "pw",
+            "p=tls-exporter,,",
+            "\u{1}",
+            "auth=Bearer x",
+            "user=",
+            "n,a=user,",
         ]);
         let sensible =
             prop::collection::vec(words, 0..8).prop_map(|words| words.concat().into_bytes());
@@ -312,17 +492,32 @@ mod tests {
         /// Whatever comes, an exchange ends; only the right secret opens.
         #[test]
         fn any_octets_are_survived(
-            mechanism in prop::sample::select(vec![Mechanism::Plain, Mechanism::Login, Mechanism::ScramSha256]),
+            mechanism in prop::sample::select(vec![
+                Mechanism::Plain,
+                Mechanism::Login,
+                Mechanism::ScramSha256,
+                Mechanism::ScramSha256Plus,
+                Mechanism::External,
+                Mechanism::OAuthBearer,
+                Mechanism::XOAuth2,
+            ]),
             messages in prop::collection::vec(any_message(), 1..6),
         ) {
-            let (mut exchange, mut step) = Exchange::start(mechanism, None, "N".into());
+            let bindings = Bindings { exporter: Some(vec![7; 32]), end_point: None };
+            let (mut exchange, mut step) = Exchange::start(mechanism, None, "N".into(), bindings);
             for message in &messages {
                 if let Step::Verifier { .. } = step {
                     step = exchange.provide(Verifier::fake(&[7; 32], "user", 4096));
                 }
                 let let_in = matches!(step, Step::Success { .. });
                 prop_assert!(!let_in);
-                let over = matches!(step, Step::Failed(_) | Step::Password { .. });
+                if let Step::Token { .. } = step {
+                    step = exchange.refuse(&TokenRefusal::default());
+                }
+                let over = matches!(
+                    step,
+                    Step::Failed(_) | Step::Password { .. } | Step::Certificate { .. }
+                );
                 step = exchange.respond(message);
                 if over {
                     prop_assert_eq!(&step, &Step::Failed(Failure::Malformed));

@@ -1,5 +1,6 @@
 //! SCRAM-SHA-256 (RFC 5802, RFC 7677): the stored verifier and the server's half of the messages.
 
+use crate::binding::Bindings;
 use crate::exchange::Failure;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -98,26 +99,24 @@ fn salted_password(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
     out
 }
 
-/// `client-first-message`, without channel binding.
+/// `client-first-message`.
 pub(crate) struct ClientFirst {
     pub(crate) login: String,
     nonce: String,
     bare: String,
-    header: String,
+    /// What the client has to repeat: `gs2-header` and the channel's own octets.
+    bound: Vec<u8>,
 }
 
 impl ClientFirst {
-    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+    /// `plus`: the mechanism is the one with channel binding. `bindings` are those that were offered, if any.
+    pub(crate) fn parse(text: &str, plus: bool, bindings: &Bindings) -> Result<Self, Failure> {
         let mut parts = text.splitn(3, ',');
         let (flag, authzid, bare) = (parts.next(), parts.next(), parts.next());
         let (Some(flag), Some(authzid), Some(bare)) = (flag, authzid, bare) else {
             return Err(Failure::Malformed);
         };
-        match flag {
-            "n" | "y" => {}
-            _ if flag.starts_with("p=") => return Err(Failure::ChannelBinding),
-            _ => return Err(Failure::Malformed),
-        }
+        let binding = channel(flag, plus, bindings)?;
         let mut attributes = bare.split(',');
         // A mandatory extension ("m=") would stand first; none is known.
         let login = attributes.next().and_then(|a| a.strip_prefix("n=")).and_then(unescape_name);
@@ -137,14 +136,29 @@ impl ClientFirst {
         Ok(Self {
             nonce: nonce.to_owned(),
             bare: bare.to_owned(),
-            header: format!("{flag},{authzid},"),
+            bound: [format!("{flag},{authzid},").as_bytes(), binding].concat(),
             login,
         })
     }
 }
 
+/// RFC 5802 §6: the octets that the client's choice of channel binding stands for.
+fn channel<'a>(flag: &str, plus: bool, bindings: &'a Bindings) -> Result<&'a [u8], Failure> {
+    match flag.strip_prefix("p=") {
+        Some(name) if plus => bindings.get(name).ok_or(Failure::ChannelBinding),
+        Some(_) => Err(Failure::ChannelBinding),
+        None if plus => Err(Failure::ChannelBinding),
+        None if flag == "n" => Ok(b""),
+        // "If the flag is set to "y" and the server supports channel binding, the server MUST fail
+        // authentication": somebody in the middle took the mechanism off the list.
+        None if flag == "y" && bindings.any() => Err(Failure::ChannelBinding),
+        None if flag == "y" => Ok(b""),
+        None => Err(Failure::Malformed),
+    }
+}
+
 /// RFC 5802 §5.1: `=2C` is a comma, `=3D` an equals sign, any other `=` is an error.
-fn unescape_name(name: &str) -> Option<String> {
+pub(crate) fn unescape_name(name: &str) -> Option<String> {
     let mut out = String::new();
     let mut pieces = name.split('=');
     out.push_str(pieces.next()?);
@@ -167,7 +181,7 @@ fn unescape_name(name: &str) -> Option<String> {
 pub(crate) struct Pending {
     verifier: Verifier,
     nonce: String,
-    header: String,
+    bound: Vec<u8>,
     auth_prefix: String,
 }
 
@@ -181,7 +195,7 @@ impl Pending {
         let salt = BASE64_STANDARD.encode(&verifier.salt);
         let challenge = format!("r={nonce},s={salt},i={}", verifier.iterations);
         let auth_prefix = format!("{},{challenge}", first.bare);
-        (Self { verifier, nonce, header: first.header, auth_prefix }, challenge)
+        (Self { verifier, nonce, bound: first.bound, auth_prefix }, challenge)
     }
 
     /// Checks `client-final-message`; gives `server-final-message`.
@@ -196,7 +210,7 @@ impl Pending {
             return Err(Failure::Malformed);
         }
         let binding = BASE64_STANDARD.decode(binding).map_err(|_| Failure::Malformed)?;
-        if binding != self.header.as_bytes() {
+        if !bool::from(binding.ct_eq(&self.bound)) {
             return Err(Failure::ChannelBinding);
         }
         let proof: [u8; 32] = BASE64_STANDARD

@@ -48,6 +48,7 @@ pub(crate) const ALREADY_AUTH: Reply = reply(503, "5.5.1", "Already authenticate
 pub(crate) const UNKNOWN_MECHANISM: Reply =
     reply(504, "5.5.4", "Authentication mechanism not supported");
 pub(crate) const AUTH_CANCELLED: Reply = reply(501, "5.7.0", "Authentication cancelled");
+pub(crate) const REVOKED: Reply = reply(421, "4.7.0", "Your account was changed, log in again");
 pub(crate) const AUTH_BAD_BASE64: Reply = reply(501, "5.5.2", "Not base64");
 pub(crate) const TOO_MANY_RECIPIENTS: Reply = reply(452, "4.5.3", "Too many recipients");
 pub(crate) const TOO_BIG: Reply = reply(552, "5.3.4", "Message too big");

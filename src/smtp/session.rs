@@ -20,13 +20,13 @@ use crate::reply::{
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::{Buf, Bytes, BytesMut};
-use sasl::Mechanism;
+use sasl::{Mechanism, Mechanisms};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest command line, parameters included (RFC 5321 §4.5.3.1.4 asks for 512 plus what extensions add).
 const MAX_LINE: usize = 4_096;
-/// Longest line of an AUTH exchange (RFC 4954 §4: 12288 octets).
+/// Longest line of an AUTH exchange, the command with its initial response included (RFC 4954 §4: 12288 octets).
 const MAX_AUTH_LINE: usize = 12_288;
 /// Most octets of one piece of content, so that a fast sender does not make one large allocation.
 const MAX_PIECE: usize = 64 * 1024;
@@ -97,6 +97,7 @@ pub struct Session {
     skipping: bool,
     fresh: bool,
     tls: bool,
+    mechanisms: Mechanisms,
     authenticated: bool,
     helo: String,
     extended: bool,
@@ -127,6 +128,7 @@ impl Session {
             skipping: false,
             fresh: true,
             tls,
+            mechanisms: Mechanisms::USUAL.with(Mechanism::Login, true),
             authenticated: false,
             helo: String::new(),
             extended: false,
@@ -283,7 +285,8 @@ impl Session {
             self.close = true;
             return Some(None);
         }
-        let limit = if self.stage == Stage::Auth { MAX_AUTH_LINE } else { MAX_LINE };
+        let limit =
+            if self.stage == Stage::Auth || self.begins_auth() { MAX_AUTH_LINE } else { MAX_LINE };
         let Some(end) = memchr::memchr(b'\n', &self.input) else {
             if self.input.len() > limit {
                 self.skipping = true;
@@ -303,6 +306,13 @@ impl Session {
             self.say(reply::BAD_LINE);
         }
         Some(text.map(str::to_owned))
+    }
+
+    /// Whether an AUTH that is allowed here is coming.
+    fn begins_auth(&self) -> bool {
+        self.tls
+            && self.config.role == Role::Submission
+            && self.input.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH "))
     }
 
     fn line(&mut self, line: &str) -> Option<Event> {
@@ -408,7 +418,8 @@ impl Session {
             lines.push("STARTTLS".into());
         }
         if self.config.role == Role::Submission && self.tls && !self.authenticated {
-            lines.push("AUTH PLAIN LOGIN SCRAM-SHA-256".into());
+            let names: Vec<_> = self.mechanisms.iter().map(Mechanism::name).collect();
+            lines.push(format!("AUTH {}", names.join(" ")));
         }
         let last = lines.len() - 1;
         for (at, line) in lines.iter().enumerate() {
@@ -440,6 +451,11 @@ impl Session {
         self.ask(Open::StartTls, Event::StartTls)
     }
 
+    /// What this connection may use from now on, once it is encrypted.
+    pub fn offer_mechanisms(&mut self, mechanisms: Mechanisms) {
+        self.mechanisms = mechanisms;
+    }
+
     /// TLS is up: nothing the client said before counts (RFC 3207 §4.2).
     pub fn tls_started(&mut self) {
         self.question = None;
@@ -464,7 +480,8 @@ impl Session {
             Some((name, initial)) => (name, Some(initial)),
             None => (arguments, None),
         };
-        let Some(mechanism) = Mechanism::parse(name) else {
+        let known = Mechanism::parse(name).filter(|mechanism| self.mechanisms.has(*mechanism));
+        let Some(mechanism) = known else {
             self.say(reply::UNKNOWN_MECHANISM);
             return None;
         };
@@ -517,6 +534,13 @@ impl Session {
             // Temporary for the right user, an error like any other for whoever guesses on.
             self.count_error();
         }
+    }
+
+    /// Who was let in may not stay: whatever is under way is over. [`Event::Close`] comes next.
+    pub fn revoke(&mut self) {
+        self.question = None;
+        self.say(reply::REVOKED);
+        self.close = true;
     }
 
     // ---- the transaction ----

@@ -4,11 +4,12 @@ use crate::Shared;
 use crate::transaction::{Client, Transaction};
 use crate::verdict;
 use bytes::BytesMut;
-use directory::{Exchange, Login, Step};
+use directory::{Channel, Exchange, Guard, Login, Step};
 use net::{Goodbye, Stream, TlsInfo};
+use sasl::Mechanism;
 use smtp::{
-    AuthVerdict, Config, ContentVerdict, DataVerdict, Event, MailVerdict, RcptVerdict, Session,
-    Stage,
+    AuthVerdict, Config, ContentVerdict, DataVerdict, Event, MailVerdict, RcptVerdict, Role,
+    Session, Stage,
 };
 use std::io;
 use std::net::SocketAddr;
@@ -53,7 +54,7 @@ async fn talk(
     goodbye: Goodbye,
 ) -> io::Result<()> {
     if implicit_tls {
-        stream = start_tls(&shared, stream).await?;
+        stream = start_tls(&shared, config.role, stream).await?;
     }
     let mut connection = Connection::new(shared, config, &stream);
     let goodbye = goodbye.come();
@@ -61,10 +62,14 @@ async fn talk(
     let mut leaving = false;
     loop {
         while let Some(event) = connection.machine.next() {
+            if connection.is_revoked() && event != Event::Close {
+                connection.revoke();
+                continue;
+            }
             match event {
                 Event::StartTls => {
                     connection.flush(&mut stream).await?;
-                    stream = start_tls(&connection.shared, stream).await?;
+                    stream = start_tls(&connection.shared, connection.config.role, stream).await?;
                     connection.tls_started(&stream);
                 }
                 Event::Close => {
@@ -85,7 +90,7 @@ async fn talk(
         tokio::select! {
             biased;
             () = &mut goodbye, if !leaving => leaving = true,
-            more = connection.read(&mut stream) => {
+            more = connection.wait(&mut stream) => {
                 if !more? {
                     return Ok(());
                 }
@@ -94,9 +99,13 @@ async fn talk(
     }
 }
 
-async fn start_tls(shared: &Shared, stream: Stream) -> io::Result<Stream> {
+/// Only who may log in is asked for a certificate.
+async fn start_tls(shared: &Shared, role: Role, stream: Stream) -> io::Result<Stream> {
     let tls = shared.tls.as_ref().ok_or_else(|| io::Error::other("no TLS certificate"))?;
-    stream.start_tls(tls).await
+    match role {
+        Role::Submission => stream.start_tls(&tls.asking()).await,
+        Role::Smtp | Role::Lmtp => stream.start_tls(tls).await,
+    }
 }
 
 async fn close(mut stream: Stream) -> io::Result<()> {
@@ -120,8 +129,11 @@ struct Connection {
     machine: Session,
     peer: SocketAddr,
     tls: Option<TlsInfo>,
+    channel: Channel,
     auth: Auth,
     login: Option<Login>,
+    /// Tells when the login is over.
+    guard: Option<Guard>,
     transaction: Option<Transaction>,
     /// When the client has waited too long with what it is to send next.
     deadline: Instant,
@@ -134,24 +146,67 @@ impl Connection {
         let tls = stream.tls();
         let machine = Session::new(Arc::clone(&config), tls.is_some());
         let deadline = Instant::now() + machine.timeout();
-        Self {
+        let mut connection = Self {
             shared,
             config,
             machine,
             peer: stream.peer(),
             tls,
+            channel: Channel::of(stream),
             auth: Auth::None,
             login: None,
+            guard: None,
             transaction: None,
             deadline,
             message_deadline: None,
-        }
+        };
+        connection.offer();
+        connection
     }
 
     fn tls_started(&mut self, stream: &Stream) {
         self.machine.tls_started();
         self.tls = stream.tls();
+        self.channel = Channel::of(stream);
         self.transaction = None;
+        self.offer();
+    }
+
+    fn offer(&mut self) {
+        let usual = self.shared.directory.mechanisms(&self.channel);
+        self.machine.offer_mechanisms(usual.with(Mechanism::Login, true));
+    }
+
+    /// Whether the login is over; what is under way is not carried out any more.
+    fn is_revoked(&self) -> bool {
+        self.guard.as_ref().is_some_and(Guard::is_revoked)
+    }
+
+    fn revoke(&mut self) {
+        self.transaction = None;
+        self.guard = None;
+        self.machine.revoke();
+    }
+
+    /// Waits for octets, or for the login's end. `false`: the client is gone.
+    async fn wait(&mut self, stream: &mut Stream) -> io::Result<bool> {
+        let guard = self.guard.take();
+        let revoked = async {
+            match &guard {
+                Some(guard) => guard.revoked().await,
+                None => std::future::pending().await,
+            }
+        };
+        let result = tokio::select! {
+            biased;
+            () = revoked => None,
+            more = self.read(stream) => Some(more),
+        };
+        self.guard = guard;
+        result.unwrap_or_else(|| {
+            self.revoke();
+            Ok(true)
+        })
     }
 
     /// The client got on: its time begins anew. Octets of an unfinished command do not count, or one octet a
@@ -206,8 +261,8 @@ impl Connection {
     async fn handle(&mut self, event: Event) {
         match event {
             Event::Auth { mechanism, initial } => {
-                let ip = self.peer.ip();
-                let begin = self.shared.directory.exchange(mechanism, initial.as_deref(), ip);
+                let (directory, channel) = (&self.shared.directory, self.channel.clone());
+                let begin = directory.exchange(mechanism, initial.as_deref(), channel);
                 let (exchange, step) = begin.await;
                 self.auth_step(Box::new(exchange), step);
             }
@@ -313,6 +368,7 @@ impl Connection {
 
     fn let_in(&mut self, login: Login) {
         tracing::debug!(peer = %self.peer, user = login.address, "authenticated");
+        self.guard = Some(self.shared.directory.guard(&login));
         self.login = Some(login);
         self.machine.auth_verdict(AuthVerdict::Ok);
     }

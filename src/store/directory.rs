@@ -13,8 +13,10 @@ use tokio_postgres::types::Type;
 use types::{AccountId, MailboxId, TenantId};
 use uuid::Uuid;
 
+mod access;
 mod durability;
 
+pub use access::{ScramSetting, access_recent, scram_setting};
 pub use durability::{Durability, durability_read};
 
 /// Mailboxes of a new account and their special use (`mail::Role`).
@@ -88,6 +90,8 @@ pub struct Credential {
     pub scram_sha_256: Option<String>,
     /// Rises with every change.
     pub version: i64,
+    /// Rises with every change after which nobody who logged in before it may stay.
+    pub access: i64,
 }
 
 /// Reads an account's secrets. `None`: no such account.
@@ -99,7 +103,7 @@ pub async fn credential_read(
     address: &str,
 ) -> Result<Option<Credential>, StoreError> {
     static READ: Sql = Sql::new(
-        "SELECT a.id, a.tenant_id, a.state = 0, c.argon2id, c.scram_sha_256, c.version \
+        "SELECT a.id, a.tenant_id, a.state = 0, c.argon2id, c.scram_sha_256, c.version, a.access \
          FROM account a JOIN credential c ON c.account_id = a.id WHERE a.address = $1 AND a.state <> 2",
         &[Type::TEXT],
     );
@@ -111,10 +115,11 @@ pub async fn credential_read(
         argon2id: row.get(3),
         scram_sha_256: row.get(4),
         version: row.get(5),
+        access: row.get(6),
     }))
 }
 
-/// Replaces an account's secrets. `false`: no such account. Safe to repeat.
+/// Replaces an account's secrets; who is logged in has to do so again. `false`: no such account. Safe to repeat.
 ///
 /// # Errors
 /// As [`Store::session`]; [`StoreError::MaybeHappened`].
@@ -125,8 +130,11 @@ pub async fn credential_replace(
     scram_sha_256: &str,
 ) -> Result<bool, StoreError> {
     static REPLACE: Sql = Sql::new(
-        "UPDATE credential c SET argon2id = $2, scram_sha_256 = $3, version = c.version + 1, changed_at = now() \
-         FROM account a WHERE a.address = $1 AND a.state <> 2 AND c.account_id = a.id RETURNING 1",
+        "WITH owner AS (\
+            UPDATE account SET access = access + 1, access_at = now() \
+            WHERE address = $1 AND state <> 2 RETURNING id) \
+         UPDATE credential c SET argon2id = $2, scram_sha_256 = $3, version = c.version + 1, changed_at = now() \
+         FROM owner WHERE c.account_id = owner.id RETURNING 1",
         &[Type::TEXT, Type::TEXT, Type::TEXT],
     );
     let session = store.session().await?;
@@ -357,7 +365,9 @@ pub async fn account_set_active(
     active: bool,
 ) -> Result<Option<AccountId>, StoreError> {
     static SET: Sql = Sql::new(
-        "UPDATE account SET state = $2 WHERE address = $1 AND state <> 2 RETURNING id",
+        "UPDATE account SET state = $2, access = access + (state <> $2)::int, \
+         access_at = CASE WHEN state <> $2 THEN now() ELSE access_at END \
+         WHERE address = $1 AND state <> 2 RETURNING id",
         &[Type::TEXT, Type::INT2],
     );
     let state: i16 = if active { 0 } else { 1 };

@@ -189,6 +189,19 @@ impl Stream {
         }
     }
 
+    /// Says that nothing more will be sent; the server may go on.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn finish_sending(&mut self) -> Result<()> {
+        match &mut self.socket {
+            Socket::Plain(stream) => stream.shutdown().await?,
+            Socket::Tls(stream) => stream.shutdown().await?,
+            Socket::Closed => {}
+        }
+        Ok(())
+    }
+
     /// Closes, without waiting for anything.
     pub fn close(&mut self) {
         self.socket = Socket::Closed;

@@ -1,4 +1,9 @@
 //! The HTTP server: a router over [`net`]'s listeners.
+//!
+//! Slow clients must not keep health checks out, wherever they come from: one connection more than there may be
+//! ends the oldest, which had all the time that an honest client needs.
+
+mod places;
 
 use crate::{Health, Metrics};
 use axum::Json;
@@ -12,12 +17,13 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use net::{Caps, Drain, Listener};
+use places::Places;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Longest wait for a request's header, the silence between two requests included.
-const HEADER: Duration = Duration::from_secs(30);
+const HEADER: Duration = Duration::from_secs(10);
 /// Most octets of a request's header.
 const HEADER_BYTES: usize = 16 * 1024;
 /// Longest life of a connection: a client that reads slowly, or never, does not stay.
@@ -25,10 +31,14 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// How long an answer under way may take once the connection should end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// Connections served at a time.
+const MOST: usize = 256;
+
 /// The HTTP side of a node. Cheap to clone.
 #[derive(Clone)]
 pub struct Webd {
     router: Router,
+    places: Places,
 }
 
 impl Webd {
@@ -39,14 +49,24 @@ impl Webd {
             .route("/livez", get(livez).with_state(health.clone()))
             .route("/readyz", get(readyz).with_state(health))
             .route("/metrics", get(render).with_state(metrics));
-        Self { router }
+        Self { router, places: Places::default() }
     }
 
     /// Accepts until the drain begins. Give it a drain of its own: a balancer wants to hear "not ready" for
     /// as long as the mail sessions drain.
     pub fn serve(&self, listener: Listener, caps: &Caps, drain: &Drain) {
-        let (router, end) = (self.router.clone(), drain.clone());
-        listener.serve(caps, drain, move |stream| connection(stream, router.clone(), end.clone()));
+        let (webd, end) = (self.clone(), drain.clone());
+        listener.serve(caps, drain, move |stream| {
+            let (webd, end) = (webd.clone(), end.clone());
+            async move {
+                let place = webd.places.take();
+                tokio::select! {
+                    biased;
+                    () = place.lost() => tracing::debug!("an HTTP connection made room"),
+                    () = connection(stream, webd.router, end) => {}
+                }
+            }
+        });
     }
 }
 

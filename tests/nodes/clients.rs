@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 /// Runs a program to its end and gives what it printed.
-async fn run(program: &str, arguments: &[&str], home: &Path, input: &str) -> Result<String> {
+pub async fn run(program: &str, arguments: &[&str], home: &Path, input: &str) -> Result<String> {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(home).env("HOME", home).env("LC_ALL", "C.UTF-8");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -254,7 +254,7 @@ fn uid_in_name(path: &Path) -> u32 {
 }
 
 /// Puts the cluster's certificate where a client is told to find it.
-async fn trust(cluster: &Cluster, home: &Path) -> Result<()> {
+pub async fn trust(cluster: &Cluster, home: &Path) -> Result<()> {
     let pair =
         cluster.config.0["tls"]["certificates"][0]["certificate"].as_str().context("no path")?;
     std::fs::copy(pair, home.join("certificate.pem"))?;

@@ -9,7 +9,7 @@ use crate::response::{Code, Status};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use sasl::Mechanism;
+use sasl::{Mechanism, Mechanisms};
 use std::borrow::Cow;
 
 /// RFC 5530 §3: "The operation is not permitted due to a lack of data confidentiality."
@@ -33,14 +33,6 @@ pub enum AuthVerdict {
     Busy,
     /// Cannot be checked now.
     Unavailable,
-}
-
-fn mechanism_name(mechanism: Mechanism) -> &'static str {
-    match mechanism {
-        Mechanism::Plain => "PLAIN",
-        Mechanism::Login => "LOGIN",
-        Mechanism::ScramSha256 => "SCRAM-SHA-256",
-    }
 }
 
 impl Session {
@@ -67,9 +59,9 @@ impl Session {
             list.push_str(" STARTTLS");
         }
         if self.passwords_allowed() {
-            for mechanism in &self.config.mechanisms {
+            for mechanism in self.mechanisms.iter() {
                 list.push_str(" AUTH=");
-                list.push_str(mechanism_name(*mechanism));
+                list.push_str(mechanism.name());
             }
         } else {
             list.push_str(" LOGINDISABLED");
@@ -105,6 +97,11 @@ impl Session {
         self.phase = Phase::Lines;
     }
 
+    /// What this connection may use from now on, where passwords may be sent.
+    pub fn offer_mechanisms(&mut self, mechanisms: Mechanisms) {
+        self.mechanisms = mechanisms;
+    }
+
     pub(super) fn login(&mut self, user: String, password: Secret) -> Step {
         self.ask(Open::Auth, Event::Login { user, password })
     }
@@ -114,7 +111,7 @@ impl Session {
             return self.refuse(&PRIVACY, None, 0);
         }
         let known = Mechanism::parse(&request.mechanism)
-            .filter(|mechanism| self.config.mechanisms.contains(mechanism));
+            .filter(|mechanism| self.mechanisms.has(*mechanism));
         let Some(mechanism) = known else {
             let refusal = Refusal::no(Code::Cannot, "Authentication mechanism not supported");
             return self.refuse(&refusal, None, 0);

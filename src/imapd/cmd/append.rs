@@ -3,6 +3,7 @@
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::cmd::url;
+use crate::seats::Seat;
 use crate::update::Look;
 use bytes::Bytes;
 use chrono::Utc;
@@ -10,6 +11,7 @@ use imap::{Append, Capability, Code, MessageUrl, NumberSet, Replaced, Status};
 use ingest::{Incoming, Placed, Prepared};
 use mail::{Access, MailError, MailboxName};
 use std::io;
+use tokio::time::Instant;
 use types::{MailboxId, Uid};
 
 /// Messages on their way in.
@@ -24,6 +26,10 @@ pub(crate) struct Upload {
     nul: bool,
     /// REPLACE: what goes when they come.
     replaces: Option<(MailboxId, Uid)>,
+    /// One of the account's.
+    seat: Seat,
+    /// When it has taken too long.
+    pub(crate) deadline: Instant,
 }
 
 impl Client {
@@ -53,8 +59,23 @@ impl Client {
             Some(replaced) => Some(self.replaced(replaced).await?),
             None => None,
         };
+        let most = self.shared.config.uploads_per_account;
+        let seat = self.shared.uploads.take(account, most).ok_or_else(|| {
+            // RFC 5530 §3: "The operation ran up against an implementation limit of some kind".
+            Answer::no(Code::Limit, "Too many messages of this account are on their way")
+        })?;
         let incoming = self.shared.ingest.begin(expected(&append)).map_err(Answer::from)?;
-        Ok(Upload { mailbox, prepared: Vec::new(), append, incoming, nul: false, replaces })
+        let deadline = Instant::now() + self.shared.config.upload();
+        Ok(Upload {
+            mailbox,
+            prepared: Vec::new(),
+            append,
+            incoming,
+            nul: false,
+            replaces,
+            seat,
+            deadline,
+        })
     }
 
     /// The message that REPLACE means.
@@ -143,10 +164,11 @@ impl Client {
     async fn next(&mut self, append: Append) -> Result<Upload, Answer> {
         let upload = self.upload.take().ok_or_else(|| Answer::bad("There is no message"))?;
         let incoming = self.complete(upload.incoming, upload.nul).await?;
-        let Upload { mailbox, mut prepared, append: before, replaces, .. } = *upload;
+        let Upload { mailbox, mut prepared, append: before, replaces, seat, deadline, .. } =
+            *upload;
         prepared.push(prepare(incoming, before).await?);
         let incoming = self.shared.ingest.begin(expected(&append))?;
-        Ok(Upload { mailbox, prepared, append, incoming, nul: false, replaces })
+        Ok(Upload { mailbox, prepared, append, incoming, nul: false, replaces, seat, deadline })
     }
 
     pub(crate) async fn append_end(&mut self) -> io::Result<()> {
@@ -179,7 +201,7 @@ impl Client {
         let account = self.account()?;
         let upload = self.upload.take().ok_or_else(|| Answer::bad("There is no message"))?;
         let incoming = self.complete(upload.incoming, upload.nul).await?;
-        let Upload { mailbox, mut prepared, append, replaces, .. } = *upload;
+        let Upload { mailbox, mut prepared, append, replaces, seat: _seat, .. } = *upload;
         if !prepared.is_empty() || replaces.is_some() {
             prepared.push(prepare(incoming, append).await?);
             let ingest = self.shared.ingest.clone();

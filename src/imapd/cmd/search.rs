@@ -12,7 +12,9 @@ use imap::{
 };
 use mail::search::{Key, Progress, Query, When};
 use mail::{Algorithm, Criterion, Mail, MailError, SortBy, UidSet};
+use net::Presence;
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -55,7 +57,11 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Waits for a search, and tells now and then how far it is (RFC 9585).
+/// How often a search looks whether somebody still waits for it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Waits for a search, and tells now and then how far it is (RFC 9585). For a client that left, none goes on. One that
+/// only said that it will send nothing more may still listen: that shows when something is sent to it.
 async fn patiently<T>(
     machine: &mut Session,
     wire: &mut Wire,
@@ -65,6 +71,9 @@ async fn patiently<T>(
     let mut work = pin!(work);
     let mut tick = tokio::time::interval_at(Instant::now() + TELL_EVERY, TELL_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut look = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut probed = false;
     loop {
         tokio::select! {
             done = &mut work => return Ok(done?),
@@ -75,6 +84,19 @@ async fn patiently<T>(
                 machine.writer().status(Status::Ok, Some(&code), "Still searching");
                 wire.send(machine.output()).await?;
             }
+            _ = look.tick() => match wire.presence() {
+                Presence::Here => {}
+                Presence::Silent if probed => {}
+                Presence::Silent => {
+                    probed = true;
+                    machine.writer().ok("Still searching");
+                    wire.send(machine.output()).await?;
+                }
+                Presence::Gone => {
+                    metrics::counter!("postrider_imap_searches_left_total").increment(1);
+                    return Err(Stop::Gone(io::Error::from(io::ErrorKind::BrokenPipe)));
+                }
+            },
         }
     }
 }

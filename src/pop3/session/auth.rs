@@ -7,6 +7,7 @@ use crate::reply::Code;
 use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use sasl::{Mechanism, Mechanisms};
 
 /// Why nobody was let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,11 @@ impl Session {
         }
     }
 
+    /// What this connection may use from now on, where passwords may be sent.
+    pub fn offer_mechanisms(&mut self, mechanisms: Mechanisms) {
+        self.mechanisms = mechanisms;
+    }
+
     fn no_privacy(&mut self) -> Step {
         self.err(None, "Encryption first: STLS, or the port for POP3 over TLS")
     }
@@ -88,9 +94,8 @@ impl Session {
         if !self.passwords_allowed() {
             return self.no_privacy();
         }
-        let mut known = self.config.mechanisms.iter();
-        let known = known.find(|(name, _)| name.eq_ignore_ascii_case(mechanism));
-        let Some((_, mechanism)) = known.copied() else {
+        let known = Mechanism::parse(mechanism).filter(|known| self.mechanisms.has(*known));
+        let Some(mechanism) = known else {
             return self.err(None, "Authentication mechanism not supported");
         };
         // "If the client needs to send a zero-length initial response, it MUST send it as a single pad character".

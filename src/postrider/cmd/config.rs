@@ -83,7 +83,7 @@ fn complaints(config: &Config) -> Vec<String> {
         key: pair.key.clone(),
     });
     if !config.tls.certificates.is_empty()
-        && let Err(error) = Tls::load(files.collect())
+        && let Err(error) = Tls::load_with(files.collect(), config.tls.clients())
     {
         wrong.push(error.to_string());
     }

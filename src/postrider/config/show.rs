@@ -20,7 +20,11 @@ pub fn show(config: &Config) -> Result<Value, ConfigError> {
             "kind": config.coordinator.kind,
             "url": config.coordinator.url.as_ref().map(|url| redact_url(url.expose_secret())),
         },
-        "tls": { "certificates": config.tls.certificates },
+        "tls": {
+            "certificates": config.tls.certificates,
+            "client_authorities": config.tls.client_authorities,
+            "client_revocations": config.tls.client_revocations,
+        },
         "listen": listen,
         "limits": config.limits,
         "log": config.log,

@@ -19,8 +19,9 @@ use webd::{Metrics, Webd};
 /// Where a listener listens.
 pub type Addresses = Vec<SocketAddr>;
 
-/// Connections to health and metrics: apart from the mail's, so that a flood of clients cannot hide them.
-const HTTP_CONNECTIONS: usize = 256;
+/// Connections to health and metrics: apart from the mail's, so that a flood of clients cannot hide them. Far more
+/// than are served: one more there ends an older one, which takes a moment.
+const HTTP_CONNECTIONS: usize = 1_024;
 
 /// Sockets that do not accept yet.
 pub struct Bound {
@@ -103,7 +104,7 @@ pub fn tls(config: &Config, jobs: &mut Jobs) -> Outcome<Option<Tls>> {
         certificate: pair.certificate.clone(),
         key: pair.key.clone(),
     });
-    let tls = Tls::load(files.collect())?;
+    let tls = Tls::load_with(files.collect(), config.tls.clients())?;
     jobs.spawn(tls.clone().watch());
     Ok(Some(tls))
 }
@@ -123,6 +124,7 @@ impl Node {
         let budget = MemoryBudget::new(config.limits.memory_mib * 1024 * 1024);
         let hub = Hub::start(store.clone(), self.coordinator.clone(), config.hub.clone());
         let directory = Directory::new(store.clone(), config.directory.clone());
+        jobs.spawn(directory.clone().watch_access());
         let ingest = Ingest::new(
             store.clone(),
             blob.clone(),

@@ -1,6 +1,7 @@
 -- Marks the account; the data goes in the background. Its address, aliases and password are free at once.
 WITH gone AS (
-    UPDATE account SET state = 2, removed_at = now() WHERE address = $1 AND state <> 2 RETURNING id
+    UPDATE account SET state = 2, removed_at = now(), access = access + 1, access_at = now()
+     WHERE address = $1 AND state <> 2 RETURNING id
 ), aliases AS (
     DELETE FROM alias USING gone WHERE account_id = gone.id
 ), secret AS (

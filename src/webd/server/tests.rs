@@ -16,12 +16,20 @@ async fn start() -> Node {
 }
 
 async fn start_with(metrics: Metrics) -> Node {
+    start_as(metrics, Caps::new(10, 10)).await
+}
+
+async fn start_with_caps(caps: Caps) -> Node {
+    start_as(crate::metrics::apart(), caps).await
+}
+
+async fn start_as(metrics: Metrics, caps: Caps) -> Node {
     let health = Health::new("N1", "0.0.0");
     let any = ["127.0.0.1:0".parse().unwrap()];
     let listener = Listener::bind(&any, ListenerConfig::default()).await.unwrap();
     let address = listener.addresses()[0];
     let drain = Drain::new(Duration::ZERO);
-    Webd::new(health.clone(), metrics).serve(listener, &Caps::new(10, 10), &drain);
+    Webd::new(health.clone(), metrics).serve(listener, &caps, &drain);
     Node { address, health, drain }
 }
 
@@ -100,6 +108,30 @@ async fn a_silent_client_is_let_go() {
     assert!(answer.starts_with(b"HTTP/1.1 200"));
     assert!(begun.elapsed() <= HEADER + Duration::from_secs(1), "{:?}", begun.elapsed());
     task.await.unwrap();
+}
+
+/// Three thousand clients that say half a request and no more: whoever asks is answered nevertheless.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_clients_keep_nobody_out() {
+    let node = start_with_caps(Caps::new(4_000, 4_000)).await;
+    let mut slow = Vec::new();
+    for n in 0..3_000 {
+        let mut stream = TcpStream::connect(node.address).await.unwrap();
+        let _ = stream.write_all(b"GET /livez HTTP/1.1\r\nHost:").await;
+        slow.push(stream);
+        if n % 500 == 499 {
+            let begun = std::time::Instant::now();
+            assert_eq!(get_path(node.address, "/livez").await, (200, "ok\n".into()));
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        }
+    }
+    // Of the slow ones only the youngest are still there.
+    let mut open = 0;
+    for stream in &mut slow {
+        let read = tokio::time::timeout(Duration::from_millis(1), stream.read(&mut [0; 1])).await;
+        open += usize::from(read.is_err());
+    }
+    assert!(open <= MOST, "{open}");
 }
 
 #[tokio::test]
