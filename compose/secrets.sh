@@ -13,6 +13,7 @@ new postgres_password "$(random 24)"
 new postgres_url "postgres://postrider:$(cat postgres_password)@postgres:5432/postrider"
 new s3_access_key "GK$(random 12)"
 new s3_secret_key "$(random 32)"
+new secret_key "$(random 32)"
 new garage.env "GARAGE_RPC_SECRET=$(random 32)
 GARAGE_DEFAULT_ACCESS_KEY=$(cat s3_access_key)
 GARAGE_DEFAULT_SECRET_KEY=$(cat s3_secret_key)

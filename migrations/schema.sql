@@ -562,6 +562,19 @@ BEGIN
     VALUES (p_account, v_modseq, 0, 3, 2, p_mailbox, v_changed);
     RETURN QUERY SELECT v_modseq;
 END $$;
+CREATE FUNCTION public.queue_astray_v1(p_destination text, p_key bigint, p_limit bigint) RETURNS TABLE(id bigint, recipient text)
+    LANGUAGE sql
+    SET enable_seqscan TO 'off'
+    AS $$
+    (SELECT r.id, r.recipient FROM queue_recipient r
+      WHERE r.state = 1 AND NOT r.hold AND r.destination_key = p_key AND r.destination = p_destination
+      ORDER BY r.destination_key, r.destination, r.tenant_id, r.rank, r.due LIMIT p_limit)
+    UNION ALL
+    (SELECT r.id, r.recipient FROM queue_recipient r
+      WHERE r.state = 0 AND NOT r.hold AND r.destination_key = p_key AND r.destination = p_destination
+        AND r.due <= now()
+      ORDER BY r.due LIMIT p_limit)
+$$;
 CREATE FUNCTION public.queue_change_v1(p_action text, p_ids bigint[], p_recipient text, p_destination text, p_key bigint, p_by text) RETURNS TABLE(id bigint, destination text)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -810,6 +823,38 @@ BEGIN
       FROM owned o JOIN queue_message m ON m.id = o.queue_id JOIN blob b ON b.id = m.blob_id
      ORDER BY o.nth, o.ord;
 END $$;
+CREATE FUNCTION public.queue_end_v1(p_ids bigint[], p_node uuid, p_outcome smallint, p_action text, p_result jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    v_messages uuid[];
+BEGIN
+    WITH j AS MATERIALIZED (
+        SELECT r.id, r.queue_id, r.recipient, m.reverse_path, m.received_at,
+               queue_wants_v1(CASE p_action WHEN 'failed' THEN 'failure' ELSE 'success' END, m.reverse_path, r.envelope,
+                              m.envelope, r.recipient) AS report
+          FROM queue_recipient r JOIN queue_message m ON m.id = r.queue_id
+         WHERE r.id = ANY (p_ids) AND r.state IN (0, 1)
+    ), gone AS (
+        DELETE FROM queue_recipient r USING j WHERE r.id = j.id AND NOT j.report RETURNING r.queue_id
+    ), kept AS (
+        UPDATE queue_recipient r
+           SET state = 3, due = now(), hold = false,
+               result = COALESCE(r.result, '{}') || p_result || jsonb_build_object('action', p_action)
+          FROM j WHERE r.id = j.id AND j.report
+    ), e AS (
+        INSERT INTO queue_event (queue_id, recipient_id, recipient, kind, node, outcome, detail, reverse_path, received_at)
+        SELECT j.queue_id, j.id, j.recipient, 5, p_node, p_outcome,
+               p_result || jsonb_build_object('action', p_action), j.reverse_path, j.received_at
+          FROM j ORDER BY j.id
+    )
+    SELECT array_agg(DISTINCT g.queue_id) INTO v_messages FROM gone g;
+    IF v_messages IS NOT NULL THEN
+        PERFORM queue_message_done_v1(v_messages);
+    END IF;
+END $$;
 CREATE FUNCTION public.queue_events_prune_v1(p_before uuid, p_age double precision, p_limit bigint) RETURNS bigint
     LANGUAGE sql
     SET enable_seqscan TO 'off'
@@ -823,6 +868,24 @@ CREATE FUNCTION public.queue_events_prune_v1(p_before uuid, p_age double precisi
         RETURNING 1)
     SELECT count(*) FROM gone
 $$;
+CREATE FUNCTION public.queue_expire_v1(p_node uuid, p_grace double precision, p_limit bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    v_ids bigint[];
+BEGIN
+    SELECT array_agg(x.id) INTO v_ids FROM (
+        SELECT r.id FROM queue_recipient r
+         WHERE r.state IN (0, 1) AND r.expires_at <= now() - make_interval(secs => p_grace)
+         ORDER BY r.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED) x;
+    IF v_ids IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM queue_end_v1(v_ids, p_node, 2::smallint, 'failed', '{"expired": true}');
+    RETURN cardinality(v_ids);
+END $$;
 CREATE FUNCTION public.queue_free_state_v1(p_due timestamp with time zone) RETURNS smallint
     LANGUAGE sql STABLE
     AS $$
@@ -842,6 +905,59 @@ CREATE FUNCTION public.queue_free_v1(p_owner uuid, p_known bigint[], p_age doubl
           FROM locked l WHERE r.id = l.id RETURNING r.destination)
     SELECT DISTINCT f.destination FROM freed f ORDER BY 1
 $$;
+CREATE FUNCTION public.queue_home_v1(p_id bigint, p_node uuid, p_accounts integer[], p_result jsonb) RETURNS boolean
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+    v_row      queue_recipient%ROWTYPE;
+    v_accounts int[];
+BEGIN
+    SELECT r.* INTO v_row FROM queue_recipient r
+     WHERE r.id = p_id AND r.state IN (0, 1) AND NOT r.hold FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    IF COALESCE(cardinality(p_accounts), 0) = 0 THEN
+        UPDATE queue_recipient r
+           SET state = 0, due = now() + interval '5 minutes', last_error = p_result->>'text', result = p_result
+         WHERE r.id = p_id AND EXISTS (SELECT FROM domain d WHERE d.name = v_row.destination
+                                          AND d.created_at > now() - interval '1 hour');
+        IF FOUND THEN
+            RETURN true;
+        END IF;
+        PERFORM queue_end_v1(ARRAY[p_id], p_node, 1::smallint, 'failed', p_result);
+        RETURN true;
+    END IF;
+    -- Of two recipients of one message that lead to one account the second sees the first.
+    PERFORM FROM queue_message m WHERE m.id = v_row.queue_id FOR UPDATE;
+    -- A copy is younger than its message, and ids are in the order of time; nodes' clocks are, to a minute.
+    SELECT array_agg(a.account ORDER BY a.ord) INTO v_accounts
+      FROM unnest(p_accounts) WITH ORDINALITY a(account, ord)
+     WHERE NOT EXISTS (SELECT FROM queue_recipient o WHERE o.queue_id = v_row.queue_id AND o.account_id = a.account)
+       AND NOT EXISTS (
+           SELECT FROM queue_message m JOIN message g ON g.blob_id = m.blob_id
+            WHERE m.id = v_row.queue_id AND g.account_id = a.account
+              AND g.id >= (lpad(to_hex(((extract(epoch FROM m.received_at) - 60) * 1000)::bigint), 12, '0')
+                           || repeat('0', 20))::uuid);
+    IF v_accounts IS NULL THEN
+        PERFORM queue_end_v1(ARRAY[p_id], p_node, 0::smallint, 'delivered',
+                             '{"status": "2.0.0", "text": "its mailbox has it already"}');
+        RETURN true;
+    END IF;
+    INSERT INTO queue_event (queue_id, recipient_id, recipient, kind, node, detail)
+    VALUES (v_row.queue_id, v_row.id, v_row.recipient, 5, p_node,
+            jsonb_build_object('action', 'home', 'accounts', to_jsonb(v_accounts)));
+    INSERT INTO queue_recipient (queue_id, tenant_id, account_id, recipient, envelope, due)
+    SELECT v_row.queue_id, v_row.tenant_id, a.account, v_row.recipient, v_row.envelope, now()
+      FROM unnest(v_accounts[2:]) a(account);
+    UPDATE queue_recipient r
+       SET state = 9, account_id = v_accounts[1], destination = NULL, destination_key = NULL, expires_at = NULL,
+           due = now(), attempts = 0, last_error = '', result = NULL
+     WHERE r.id = p_id;
+    RETURN true;
+END $$;
 CREATE FUNCTION public.queue_local_end_v1(p_id bigint, p_result jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -3887,6 +4003,15 @@ CREATE TABLE public.message_9 (
     structure bytea NOT NULL,
     preview text NOT NULL
 );
+CREATE TABLE public.mta_sts (
+    domain text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL,
+    mode text NOT NULL,
+    mx text[] NOT NULL,
+    fetched_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT mta_sts_mode_check CHECK ((mode = ANY (ARRAY['enforce'::text, 'testing'::text, 'none'::text])))
+);
 CREATE TABLE public.node_lease (
     incarnation uuid NOT NULL,
     version text NOT NULL,
@@ -4572,6 +4697,8 @@ ALTER TABLE ONLY public.message_8
     ADD CONSTRAINT message_8_pkey PRIMARY KEY (account_id, id);
 ALTER TABLE ONLY public.message_9
     ADD CONSTRAINT message_9_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.mta_sts
+    ADD CONSTRAINT mta_sts_pkey PRIMARY KEY (domain);
 ALTER TABLE ONLY public.node_lease
     ADD CONSTRAINT node_lease_pkey PRIMARY KEY (incarnation);
 ALTER TABLE ONLY public.queue_event
@@ -4715,7 +4842,9 @@ CREATE INDEX mailbox_message_9_account_id_message_id_idx ON public.mailbox_messa
 CREATE UNIQUE INDEX mailbox_name ON public.mailbox USING btree (account_id, name) WHERE (state = 0);
 CREATE INDEX mailbox_purge ON public.mailbox USING btree (account_id, id) WHERE (state = 1);
 CREATE UNIQUE INDEX mailbox_role ON public.mailbox USING btree (account_id, role) WHERE ((state = 0) AND (role <> 0));
+CREATE INDEX mta_sts_expires ON public.mta_sts USING btree (expires_at);
 CREATE INDEX queue_delayed ON public.queue_message USING btree (delay_at) WHERE (delay_at IS NOT NULL);
+CREATE INDEX queue_expires ON public.queue_recipient USING btree (expires_at) WHERE (state = ANY (ARRAY[0, 1]));
 CREATE INDEX queue_owned ON public.queue_recipient USING btree (owner) WHERE (state = 2);
 CREATE INDEX queue_ready ON public.queue_recipient USING btree (destination_key, destination, tenant_id, rank, due, id) WHERE ((state = 1) AND (NOT hold));
 CREATE INDEX queue_recipient_account ON public.queue_recipient USING btree (account_id) WHERE (account_id IS NOT NULL);

@@ -1,13 +1,13 @@
 //! Settings of everything that leaves.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use smtp::client::Timeouts;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where connections come from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// A local address.
@@ -18,7 +18,7 @@ pub struct Source {
 }
 
 /// Settings of everything that leaves.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeliveryConfig {
     /// What EHLO says. A host with this name is this server: mail to it would loop.
@@ -33,6 +33,10 @@ pub struct DeliveryConfig {
     pub allow_loopback: bool,
     /// Certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether domains' MTA-STS policies are looked for and kept to.
+    pub mta_sts: bool,
+    /// The port of policy hosts; not 443 in tests only.
+    pub mta_sts_port: u16,
     /// Wait for a connection; per address.
     pub connect_timeout_ms: u64,
     /// Wait for a TLS handshake.
@@ -69,6 +73,8 @@ impl Default for DeliveryConfig {
             port: 25,
             allow_loopback: false,
             ca_file: None,
+            mta_sts: true,
+            mta_sts_port: 443,
             connect_timeout_ms: 30_000,
             handshake_timeout_ms: 30_000,
             max_addresses: 6,

@@ -12,6 +12,7 @@
 //!   of it are in memory (twice a whole message, but for two at most, while a message is converted for a
 //!   server without 8BITMIME), so much output and one reply per connection, a bounded number of idle
 //!   connections.
+//! * TLS is as strong as the route, DANE (RFC 7672) and MTA-STS (RFC 8461, [`PolicyCache`]) want it, whatever is most.
 //! * An address is connected to only if it is outside this machine, unless an operator named it.
 
 mod attempt;
@@ -25,6 +26,7 @@ mod idle;
 mod job;
 pub mod outcome;
 mod plan;
+mod sts;
 mod tls;
 
 pub use config::{DeliveryConfig, Source};
@@ -33,12 +35,14 @@ pub use courier::{Courier, Permit};
 pub use job::{Mailing, Report, Try, Watch};
 pub use outcome::{Fate, Outcome, Signal};
 pub use plan::{Hop, Plan, Route, TlsPolicy};
+pub use sts::{CacheAway, NoCache, PolicyCache};
 pub use tls::TlsSeen;
 
 use avoid::Avoid;
 use idle::Idle;
 use resolve::Resolve;
 use std::sync::Arc;
+use sts::Sts;
 use tls::TlsConfigs;
 use tokio::sync::Semaphore;
 
@@ -51,7 +55,9 @@ pub struct Delivery {
 pub(crate) struct Inner {
     config: DeliveryConfig,
     resolver: Arc<dyn Resolve>,
-    tls: TlsConfigs,
+    tls: Arc<TlsConfigs>,
+    /// `None`: no policy is looked for.
+    sts: Option<Sts>,
     idle: Idle,
     avoid: Avoid,
     /// Few messages are converted at the same time: each is in memory twice.
@@ -62,12 +68,26 @@ pub(crate) struct Inner {
 const CONVERSIONS: usize = 2;
 
 impl Delivery {
-    /// With these settings and this resolver.
+    /// With these settings and this resolver; MTA-STS policies are not remembered beyond this process's minute.
     ///
     /// # Errors
     /// One line for the operator.
     pub fn new(config: DeliveryConfig, resolver: Arc<dyn Resolve>) -> Result<Self, String> {
-        let tls = TlsConfigs::new(config.ca_file.as_deref())?;
+        Self::with_policies(config, resolver, Arc::new(NoCache))
+    }
+
+    /// The same with a memory of MTA-STS policies.
+    ///
+    /// # Errors
+    /// One line for the operator.
+    pub fn with_policies(
+        config: DeliveryConfig,
+        resolver: Arc<dyn Resolve>,
+        policies: Arc<dyn PolicyCache>,
+    ) -> Result<Self, String> {
+        let tls = Arc::new(TlsConfigs::new(config.ca_file.as_deref())?);
+        let sts = || Sts::new(&config, Arc::clone(&resolver), Arc::clone(&tls), policies);
+        let sts = config.mta_sts.then(sts);
         let idle = Idle::new(config.idle_connections, config.idle_ms);
         let converting = Arc::new(Semaphore::new(CONVERSIONS));
         Ok(Self {
@@ -75,6 +95,7 @@ impl Delivery {
                 config,
                 resolver,
                 tls,
+                sts,
                 idle,
                 avoid: Avoid::default(),
                 converting,

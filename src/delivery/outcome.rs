@@ -191,6 +191,20 @@ pub fn of_host(error: &ResolveError, at: Circumstances) -> Meaning {
     if at.relay { meaning.at_relay() } else { meaning }
 }
 
+/// Nobody can tell whether the domain has a policy in force (RFC 8461 §5.1); without it mail would be less safe.
+#[must_use]
+pub fn of_unknown_policy(error: crate::CacheAway) -> Meaning {
+    Meaning::ours(Untried, Settled, Ours, Enhanced(4, 3, 0), error)
+}
+
+/// The host is none of those that the domain's policy names: "MUST NOT deliver the message to hosts that fail MX
+/// matching" (RFC 8461 §5). Another may do, or another policy (§5.1), so it is for now.
+#[must_use]
+pub fn of_host_not_meant() -> Meaning {
+    let text = "the host is none of those that the domain's MTA-STS policy names";
+    Meaning::ours(Deferred, NextHost, Fine, Enhanced(4, 7, 5), text)
+}
+
 /// All addresses of a host are this machine's own or nobody's.
 #[must_use]
 pub fn of_useless_addresses() -> Meaning {

@@ -2,6 +2,7 @@
 
 use crate::config::DeliveryConfig;
 use crate::outcome::{self, Meaning};
+use crate::sts::InForce;
 use crate::{Delivery, Inner};
 use resolve::{Exchange, MailHosts, SiteKey};
 use smtp::client::{Credentials, Protocol};
@@ -79,6 +80,7 @@ pub struct Plan {
     route: Arc<Route>,
     hosts: Arc<MailHosts>,
     site: SiteKey,
+    sts: InForce,
 }
 
 /// What connections must have in common to carry each other's mail.
@@ -88,6 +90,8 @@ pub(crate) struct Key {
     route: Arc<Route>,
     /// Hosts that DNSSEC vouches for may demand more of a connection (RFC 7672).
     secure: bool,
+    /// And so does a policy (RFC 8461).
+    sts: InForce,
 }
 
 impl Plan {
@@ -112,6 +116,7 @@ impl Plan {
             site: self.site.clone(),
             route: Arc::clone(&self.route),
             secure: self.hosts.is_secure(),
+            sts: self.sts.clone(),
         }
     }
 
@@ -123,6 +128,11 @@ impl Plan {
     /// Whether DNSSEC vouches for the hosts.
     pub(crate) fn is_secure(&self) -> bool {
         self.hosts.is_secure()
+    }
+
+    /// The domain's MTA-STS policy.
+    pub(crate) fn sts(&self) -> &InForce {
+        &self.sts
     }
 
     /// The port of a host.
@@ -140,19 +150,28 @@ impl Delivery {
     /// # Errors
     /// What it means for every recipient there that it cannot be done.
     pub async fn plan(&self, domain: &str, route: &Arc<Route>) -> Result<Plan, Meaning> {
-        let (hosts, site) = match &route.hop {
+        let (hosts, site, sts) = match &route.hop {
             Hop::Relay { host, port } => {
                 let protocol = if route.protocol == Protocol::Lmtp { "lmtp" } else { "smtp" };
                 let site = SiteKey::named(format!("{protocol}://{host}:{port}"));
-                (MailHosts::single(host.as_str()), site)
+                (MailHosts::single(host.as_str()), site, None)
             }
             Hop::Mx => {
-                let hosts = hosts_of(&self.inner, domain).await?;
+                let sts = async {
+                    match route.tls {
+                        // An operator's word.
+                        TlsPolicy::Never => Ok(None),
+                        _ => self.inner.sts_of(domain).await.map_err(outcome::of_unknown_policy),
+                    }
+                };
+                let (hosts, sts) = tokio::join!(hosts_of(&self.inner, domain), sts);
+                let (hosts, sts) = (hosts?, sts?);
                 let site = hosts.site();
-                (hosts, site)
+                (hosts, site, sts)
             }
         };
-        Ok(Plan { domain: domain.into(), route: Arc::clone(route), hosts: Arc::new(hosts), site })
+        let (domain, route, hosts) = (domain.into(), Arc::clone(route), Arc::new(hosts));
+        Ok(Plan { domain, route, hosts, site, sts })
     }
 }
 

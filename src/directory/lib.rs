@@ -54,6 +54,7 @@ struct Inner {
     config: DirectoryConfig,
     recipients: recipient::Cache,
     foreign: recipient::Foreign,
+    domains: recipient::Domains,
     hashing: Hashing,
     successes: SuccessMemory,
     throttle: Throttle,
@@ -70,6 +71,7 @@ impl Directory {
         let inner = Inner {
             recipients: recipient::cache(&config),
             foreign: recipient::foreign(&config),
+            domains: recipient::domains(),
             hashing: Hashing::new(&config),
             successes: SuccessMemory::new(config.login_memory()),
             throttle: Throttle::new(),

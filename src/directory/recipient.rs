@@ -58,6 +58,18 @@ pub(crate) fn cache(config: &DirectoryConfig) -> Cache {
     moka::future::Cache::builder().max_capacity(config.cache_addresses).expire_after(ages).build()
 }
 
+/// Domains by name, ours or not.
+pub(crate) type Domains = moka::future::Cache<String, bool>;
+
+/// Most domains remembered.
+const MOST_DOMAINS: u64 = 50_000;
+/// For so long a domain is believed to be ours, or not.
+const DOMAIN_AGE: Duration = Duration::from_secs(10);
+
+pub(crate) fn domains() -> Domains {
+    moka::future::Cache::builder().max_capacity(MOST_DOMAINS).time_to_live(DOMAIN_AGE).build()
+}
+
 struct Ages {
     known: Duration,
     unknown: Duration,
@@ -119,6 +131,19 @@ impl Directory {
             Lookup::Accounts(targets) => targets.iter().any(|target| target.account == account),
             _ => false,
         })
+    }
+
+    /// Whether a domain (A-labels, lower case) is ours, as known some seconds ago.
+    ///
+    /// # Errors
+    /// As [`Directory::recipient`].
+    pub async fn is_ours(&self, domain: &str) -> Result<bool, DirectoryError> {
+        let ask = async {
+            let found = address_resolve(&self.inner.store, "", "", domain).await?;
+            Ok(found.is_some())
+        };
+        let found = self.inner.domains.try_get_with_by_ref(domain, ask).await;
+        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 
     async fn resolve(&self, address: &EmailAddress) -> Result<Lookup, DirectoryError> {

@@ -12,21 +12,12 @@ pub struct IngestConfig {
     pub inline_accounts: usize,
     /// How often the queue is looked through for local recipients that nobody rang for, in seconds.
     pub queue_sweep_seconds: u32,
-    /// How long mail for elsewhere is tried, in hours (RFC 5321 §4.5.4.1: at least 4 to 5 days).
-    pub expire_hours: u32,
-    /// After how many hours the sender is told that it has not left yet; 0: never.
-    pub delay_report_hours: u32,
-}
-
-impl IngestConfig {
-    pub(crate) fn expire(&self) -> Duration {
-        Duration::from_secs(u64::from(self.expire_hours.max(1)) * 3600)
-    }
-
-    pub(crate) fn delay_report(&self) -> Option<Duration> {
-        let hours = u64::from(self.delay_report_hours);
-        (hours > 0).then(|| Duration::from_secs(hours * 3600))
-    }
+    /// How long what is queued is tried. Given by whoever starts it (`[queue] expire_seconds`).
+    #[serde(skip)]
+    pub expire: Duration,
+    /// After what time the sender is told that mail has not left yet; `None`: never. Likewise.
+    #[serde(skip)]
+    pub delay_report: Option<Duration>,
 }
 
 impl Default for IngestConfig {
@@ -34,8 +25,8 @@ impl Default for IngestConfig {
         Self {
             inline_accounts: 32,
             queue_sweep_seconds: 5,
-            expire_hours: 5 * 24,
-            delay_report_hours: 4,
+            expire: Duration::from_secs(5 * 24 * 3600),
+            delay_report: Some(Duration::from_secs(4 * 3600)),
         }
     }
 }

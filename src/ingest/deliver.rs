@@ -160,7 +160,7 @@ impl Ingest {
         copy_of: &[usize],
         report: Option<ReportOf>,
     ) -> Outbound {
-        let expire = self.inner.config.expire();
+        let expire = self.inner.config.expire;
         let sent = envelope.remote.iter().map(|remote| RemoteRecipient {
             destination: remote.destination.clone(),
             tenant: remote.tenant,
@@ -190,7 +190,7 @@ impl Ingest {
         Outbound {
             recipients: sent.chain(told).collect(),
             content_offset: envelope.content_offset,
-            delay_report: self.inner.config.delay_report().filter(|_| wishes),
+            delay_report: self.inner.config.delay_report.filter(|_| wishes),
             report,
             tells: Vec::new(),
         }

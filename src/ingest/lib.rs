@@ -80,6 +80,11 @@ impl Ingest {
         let _ = self.inner.ring.set(Box::new(ring));
     }
 
+    /// Wakes the worker of local recipients: somebody else queued some.
+    pub fn wake_local(&self) {
+        self.inner.queued.notify_one();
+    }
+
     /// Whether a message could be taken now, so that SMTP can say so at MAIL and IMAP before the literal.
     ///
     /// # Errors

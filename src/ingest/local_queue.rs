@@ -125,6 +125,9 @@ impl Ingest {
             Err(error) if error.is_outage() => return Report::FAILED,
             Err(error) => {
                 tracing::error!(blob = %first.blob, %error, "a queued message cannot be read");
+                if self.is_over(first) {
+                    return self.end_all(&recipients, "5.3.0", "the message is lost").await;
+                }
                 return self.postpone_all(&recipients, queue::BUSY, &error.to_string()).await;
             }
         };
@@ -213,6 +216,10 @@ impl Ingest {
             Outcome::Busy | Outcome::Deferred => {
                 self.postpone(recipient, queue::BUSY, "account busy").await
             }
+            Outcome::NoMailbox if self.is_over(recipient) => {
+                self.end(recipient, json!({"status": "5.2.0", "text": "the mailbox has no INBOX"}))
+                    .await
+            }
             Outcome::NoMailbox => self.postpone(recipient, queue::BUSY, "no INBOX").await,
             // The account was removed, and with it everything it had.
             Outcome::NoAccount => {
@@ -223,7 +230,7 @@ impl Ingest {
 
     fn is_over(&self, recipient: &DueRecipient) -> bool {
         let age = (Utc::now() - recipient.received_at).to_std().unwrap_or_default();
-        age >= self.inner.config.expire()
+        age >= self.inner.config.expire
     }
 
     /// It cannot be delivered.
@@ -233,6 +240,14 @@ impl Ingest {
             Ok(()) | Err(StoreError::Refused(_)) => Report { failed: false, next: None },
             Err(_) => Report::FAILED,
         }
+    }
+
+    async fn end_all(&self, recipients: &[DueRecipient], status: &str, why: &str) -> Report {
+        let mut report = Report { failed: false, next: None };
+        for recipient in recipients {
+            report = report.and(self.end(recipient, json!({"status": status, "text": why})).await);
+        }
+        report
     }
 
     async fn postpone_all(

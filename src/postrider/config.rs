@@ -10,7 +10,8 @@ mod show;
 
 pub use layers::{Layers, load};
 pub use parts::{
-    Blob, BlobConfig, CoordinatorConfig, CoordinatorKind, Limits, ListenConfig, Pair, one_of,
+    Blob, BlobConfig, CoordinatorConfig, CoordinatorKind, Limits, ListenConfig, Pair,
+    SecretsConfig, one_of,
 };
 pub use redact::redact_url;
 pub use show::show;
@@ -50,6 +51,9 @@ pub struct Config {
     /// The wake-ups.
     #[serde(default)]
     pub coordinator: CoordinatorConfig,
+    /// What is never shown.
+    #[serde(default)]
+    pub secrets: SecretsConfig,
     /// Certificates.
     #[serde(default)]
     pub tls: TlsConfig,
@@ -195,7 +199,13 @@ impl Config {
         pop3
     }
 
-    /// `[delivery]`, likewise.
+    /// `[ingest]`, with the times of `[queue]`.
+    pub fn ingest(&self) -> ingest::IngestConfig {
+        let (expire, delay_report) = (self.queue.expire(), self.queue.delay_report());
+        ingest::IngestConfig { expire, delay_report, ..self.ingest.clone() }
+    }
+
+    /// `[delivery]`, under the node's name as well.
     pub fn delivery(&self) -> delivery::DeliveryConfig {
         let mut delivery = self.delivery.clone();
         if delivery.hostname == delivery::DeliveryConfig::default().hostname {
@@ -224,6 +234,7 @@ impl Config {
         self.coordinator.check()?;
         self.limits.check()?;
         self.queue.check()?;
+        crate::seal::Seal::of(&self.secrets)?;
         self.log.check().map_err(ConfigError)?;
         self.directory.check().map_err(ConfigError)?;
         if self.tls.client_authorities.is_empty() && !self.tls.client_revocations.is_empty() {

@@ -11,6 +11,7 @@ mod outbound;
 mod output;
 mod postgres;
 mod ready;
+mod seal;
 mod signals;
 
 fn main() -> std::process::ExitCode {

@@ -24,6 +24,7 @@ use crate::signals::Stop;
 use coordinator::SharedCoordinator;
 pub use jobs::Jobs;
 use lease::Lease;
+use listeners::Domain;
 use net::{Drain, Tls};
 use presence::Presence;
 use queue::Doorbell;
@@ -104,10 +105,11 @@ impl Node {
         let announcements = presence.keep();
         jobs.spawn(checks::durability(self.store.clone()));
         let doorbell = Doorbell::default();
-        let sending = self.send(jobs, &doorbell, roles.join(","))?;
+        let domain = self.domain(doorbell.clone());
+        let sending = self.send(jobs, &doorbell, roles.join(","), &domain)?;
         // The queue's worker renews the lease by itself, for what this node owns stands and falls with it.
         let renewals = sending.is_none().then(|| lease.keep());
-        let ready = self.start(jobs, bound, http, tls, doorbell);
+        let ready = self.start(jobs, bound, http, tls, domain);
         self.health.enter(Phase::Serving);
         tracing::info!(node = %self.incarnation, version = VERSION, "ready");
         announce(ready)?;
@@ -141,7 +143,9 @@ impl Node {
         jobs: &mut Jobs,
         doorbell: &Doorbell,
         roles: String,
+        domain: &Domain,
     ) -> Outcome<Option<Sending>> {
+        outbound::chores(&self.config, jobs, &self.store, self.incarnation);
         let work = self.coordinator.work();
         if !self.config.queue.outbound {
             if let Some(work) = work {
@@ -157,6 +161,8 @@ impl Node {
             work,
             limits: self.coordinator.limits(),
             doorbell: doorbell.clone(),
+            directory: domain.directory.clone(),
+            ingest: domain.ingest.clone(),
         };
         outbound::start(&self.config, jobs, parts).map(Some)
     }

@@ -1,13 +1,13 @@
 //! Settings.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// A DNS server: `192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::53]:53`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ServerAddress(pub SocketAddr);
 
 impl TryFrom<String> for ServerAddress {
@@ -19,6 +19,12 @@ impl TryFrom<String> for ServerAddress {
     }
 }
 
+impl From<ServerAddress> for String {
+    fn from(address: ServerAddress) -> Self {
+        address.to_string()
+    }
+}
+
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -26,7 +32,7 @@ impl fmt::Display for ServerAddress {
 }
 
 /// How to ask.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResolveConfig {
     /// The servers; empty: those of the system.

@@ -18,6 +18,8 @@ struct Tables {
     mail: HashMap<String, Result<MailHosts, ResolveError>>,
     hosts: HashMap<String, Result<Addresses, ResolveError>>,
     tlsa: HashMap<String, Result<Vec<Tlsa>, ResolveError>>,
+    texts: HashMap<String, Result<Vec<String>, ResolveError>>,
+    insecure: bool,
     any: Option<SocketAddr>,
     delay: Duration,
     asked: HashMap<String, usize>,
@@ -33,7 +35,9 @@ impl Zone {
     /// A domain with these MX records.
     pub fn mx(&self, domain: &str, records: &[(u16, &str)]) {
         let records = records.iter().map(|(preference, host)| (*preference, (*host).to_owned()));
-        self.tables().mail.insert(domain.to_owned(), Ok(MailHosts::new(records, true)));
+        let mut tables = self.tables();
+        let secure = !tables.insecure;
+        tables.mail.insert(domain.to_owned(), Ok(MailHosts::new(records, secure)));
     }
 
     /// A domain whose look-up fails.
@@ -43,8 +47,9 @@ impl Zone {
 
     /// A host at these addresses; the port given here wins over the one asked for.
     pub fn host(&self, host: &str, list: &[SocketAddr]) {
-        let found = Addresses { list: list.to_vec(), secure: true };
-        self.tables().hosts.insert(host.to_owned(), Ok(found));
+        let mut tables = self.tables();
+        let found = Addresses { list: list.to_vec(), secure: !tables.insecure };
+        tables.hosts.insert(host.to_owned(), Ok(found));
     }
 
     /// A host whose look-up fails.
@@ -61,6 +66,16 @@ impl Zone {
     /// A host's TLSA records.
     pub fn tlsa(&self, host: &str, records: Result<Vec<Tlsa>, ResolveError>) {
         self.tables().tlsa.insert(host.to_owned(), records);
+    }
+
+    /// A name's TXT records.
+    pub fn texts(&self, name: &str, records: Result<Vec<String>, ResolveError>) {
+        self.tables().texts.insert(name.to_owned(), records);
+    }
+
+    /// From now on DNSSEC vouches for nothing.
+    pub fn insecure(&self) {
+        self.tables().insecure = true;
     }
 
     /// Every domain that is not in the table is its own host at this address.
@@ -119,5 +134,10 @@ impl Resolve for Zone {
 
     async fn tlsa(&self, host: &str, _port: u16) -> Result<Vec<Tlsa>, ResolveError> {
         self.tables().tlsa.get(host).cloned().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    async fn texts(&self, name: &str) -> Result<Vec<String>, ResolveError> {
+        self.ask(name).await;
+        self.tables().texts.get(name).cloned().unwrap_or(Err(ResolveError::NoDomain))
     }
 }

@@ -1,7 +1,9 @@
 //! The real thing, by hickory-resolver: its cache, its retries, its DNSSEC.
 
 use crate::config::ResolveConfig;
-use crate::{Addresses, MAX_TLSA, MailHosts, Resolve, ResolveError, Tlsa, interleave, literal};
+use crate::{
+    Addresses, MAX_TEXTS, MAX_TLSA, MailHosts, Resolve, ResolveError, Tlsa, interleave, literal,
+};
 use async_trait::async_trait;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
@@ -161,6 +163,15 @@ impl Resolve for Hickory {
             _ => None,
         });
         Ok(records.take(MAX_TLSA).collect())
+    }
+
+    async fn texts(&self, name: &str) -> Result<Vec<String>, ResolveError> {
+        let found = self.lookup(&format!("{name}."), RecordType::TXT).await?;
+        let records = found.answers().iter().filter_map(|record| match &record.data {
+            RData::TXT(text) => Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned()),
+            _ => None,
+        });
+        Ok(records.take(MAX_TEXTS).collect())
     }
 }
 

@@ -25,6 +25,8 @@ pub const MAX_HOSTS: usize = 20;
 pub const MAX_ADDRESSES: usize = 12;
 /// Most TLSA records of a host.
 pub const MAX_TLSA: usize = 24;
+/// Most TXT records of a name.
+pub const MAX_TEXTS: usize = 64;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,4 +103,10 @@ pub trait Resolve: Send + Sync + 'static {
     /// # Errors
     /// [`ResolveError`]: the host must not be used now (RFC 7672 §2.1.1).
     async fn tlsa(&self, host: &str, port: u16) -> Result<Vec<Tlsa>, ResolveError>;
+
+    /// The TXT records of a name, the strings of each put together.
+    ///
+    /// # Errors
+    /// [`ResolveError`]; none at all is [`ResolveError::NoAddress`] or [`ResolveError::NoDomain`].
+    async fn texts(&self, name: &str) -> Result<Vec<String>, ResolveError>;
 }

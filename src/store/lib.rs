@@ -18,6 +18,7 @@ pub mod maildrop;
 pub mod message;
 pub mod metadata;
 pub mod migrate;
+pub mod mta_sts;
 mod pool;
 pub mod queue;
 pub mod search;

@@ -19,6 +19,8 @@ pub enum Kind {
     A,
     /// MX
     Mx,
+    /// TXT
+    Txt,
 }
 
 /// An answer.
@@ -26,6 +28,8 @@ pub enum Kind {
 pub enum Answer {
     /// MX records.
     Mx(Vec<(u16, String)>),
+    /// TXT records, each of up to 255 octets.
+    Txt(Vec<String>),
     /// A records.
     A(Vec<Ipv4Addr>),
     /// The name exists, such records do not.
@@ -151,6 +155,7 @@ impl Question {
         let kind = match message.get(at..at + 2)? {
             [0, 1] => Some(Kind::A),
             [0, 15] => Some(Kind::Mx),
+            [0, 16] => Some(Kind::Txt),
             _ => None,
         };
         let section = message.get(12..at + 4)?.to_vec();
@@ -162,6 +167,7 @@ impl Question {
             Answer::Mx(list) => {
                 (0, list.iter().map(|(preference, host)| mx(*preference, host)).collect())
             }
+            Answer::Txt(list) => (0, list.iter().map(|text| txt(text)).collect()),
             Answer::A(list) => (0, list.iter().map(|ip| record(1, &ip.octets())).collect()),
             Answer::NoData | Answer::Silence => (0, Vec::new()),
             Answer::Failure => (2, Vec::new()),
@@ -199,6 +205,12 @@ fn mx(preference: u16, host: &str) -> Vec<u8> {
     }
     data.push(0);
     record(15, &data)
+}
+
+fn txt(text: &str) -> Vec<u8> {
+    let mut data = vec![u8::try_from(text.len()).unwrap_or(0)];
+    data.extend_from_slice(text.as_bytes());
+    record(16, &data)
 }
 
 /// The root's, with times of one second: a test may change its mind.

@@ -12,6 +12,7 @@
 mod cluster;
 pub mod consistency;
 pub mod dns;
+pub mod https;
 mod imap;
 mod node;
 mod pgbouncer;

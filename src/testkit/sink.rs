@@ -157,6 +157,18 @@ impl Sink {
         waited.with_context(|| format!("{} of {count} messages after {limit:?}", self.count()))
     }
 
+    /// Most messages of a reverse-path that were between MAIL and their end at the same time.
+    #[must_use]
+    pub fn most_at_once(&self, from: &str) -> usize {
+        self.most_of(&[from])
+    }
+
+    /// The same of several together.
+    #[must_use]
+    pub fn most_of(&self, from: &[&str]) -> usize {
+        self.shared.log.most_at_once(from)
+    }
+
     /// The connections a listening address has had.
     #[must_use]
     pub fn connections(&self, address: SocketAddr) -> Connections {

@@ -1,6 +1,11 @@
 //! Mail that leaves: real nodes, a sink that can be as bad as the Internet, DNS of our own.
 
 mod basic;
+mod ends;
+mod home;
+mod limits;
+mod metrics;
+mod safety;
 mod storm;
 
 use super::with_cluster;

@@ -259,6 +259,7 @@ async fn fill_queue(bench: &Bench) -> Result<()> {
 }
 
 async fn hot_statements_of_the_queue(bench: &Bench, store: &store::Store) -> Result<()> {
+    use store::mta_sts::{StsRow, sts_load, sts_prune, sts_save};
     use store::queue::*;
     let node = crate::store_suite::queue::node(store).await?;
     let live = Destination::new("live.test");
@@ -295,6 +296,20 @@ async fn hot_statements_of_the_queue(bench: &Bench, store: &store::Store) -> Res
     queue_release(store, node).await?;
     queue_events_prune(store, Duration::from_secs(86_400), 100).await?;
     settings_load(store, None).await?;
+    let (row, live_too) = (claimed[0].id, queue_astray(store, &live, 3).await?);
+    ensure!(live_too.iter().any(|one| one.id == row), "{live_too:?}");
+    queue_home(store, node, row, &[], &serde_json::json!({"status": "5.1.1"})).await?;
+    queue_expire(store, node, Duration::ZERO, 100).await?;
+    let policy = StsRow {
+        id: "1".into(),
+        mode: "enforce".into(),
+        mx: vec!["mx.test".into()],
+        max_age: Duration::from_secs(60),
+        age: Duration::ZERO,
+    };
+    sts_save(store, "live.test", &policy).await?;
+    ensure!(sts_load(store, "live.test").await?.is_some_and(|row| row.mx == policy.mx));
+    sts_prune(store).await?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The queue's SQL against its rule book, and what the rule book cannot say: locks, round trips, blobs, events.
 
+mod ends;
 mod model;
 mod operator;
 

@@ -5,6 +5,7 @@ use crate::config::DeliveryConfig;
 use crate::dial::is_elsewhere;
 use crate::outcome::{self, Circumstances, Meaning};
 use crate::plan::{Plan, TlsPolicy};
+use crate::sts;
 use crate::tls::{DaneDemand, Trust, demand};
 use resolve::{Addresses, Exchange};
 use smtp::client::{CannotSend, TlsWish, Verdict};
@@ -123,8 +124,18 @@ impl Attempt<'_> {
     async fn security(&self, host: &str, secure: bool) -> Result<Security, Meaning> {
         let must = self.must_have_tls();
         let trust = |verify| if verify || must { Trust::Authority } else { Trust::Anyone };
+        let by_dns = !self.plan.route().is_relay();
         let (wish, implicit, verify) = match self.plan.route().tls {
             TlsPolicy::Opportunistic => return self.opportunistic(host, secure).await,
+            // What the domain itself wants may be more.
+            TlsPolicy::StartTls { verify } if by_dns => {
+                let wanted = self.opportunistic(host, secure).await?;
+                let trust = match wanted.trust {
+                    Trust::Anyone => trust(verify),
+                    more => more,
+                };
+                return Ok(Security { wish: TlsWish::Required, implicit: false, trust });
+            }
             TlsPolicy::Never => (TlsWish::Never, false, false),
             TlsPolicy::StartTls { verify } => (TlsWish::Required, false, verify),
             TlsPolicy::Implicit { verify } => (TlsWish::Never, true, verify),
@@ -136,9 +147,10 @@ impl Attempt<'_> {
         let relay = self.plan.route().is_relay();
         let must = self.must_have_tls();
         let security = |wish, trust| Ok(Security { wish, implicit: false, trust });
-        // "the MX record lookup … MUST be validated" (RFC 8689 §4.2.1): by DNSSEC, or there is nothing to
-        // look up.
-        if must && !relay && !self.plan.is_secure() {
+        // "via a DNSSEC signature on the recipient domain's MX record, or the MX hostname MUST be validated by an
+        // MTA-STS policy" (RFC 8689 §4.2.1); or there is nothing to look up.
+        let named = self.plan.sts().as_ref().is_some_and(|policy| policy.allows(host));
+        if must && !relay && !self.plan.is_secure() && !named {
             return Err(outcome::of_verdict(
                 &Verdict::Unable(CannotSend::RequireTls),
                 Circumstances::default(),
@@ -150,11 +162,20 @@ impl Attempt<'_> {
         } else {
             DaneDemand::Nothing
         };
+        // "senders who implement MTA-STS validation MUST NOT allow MTA-STS Policy validation to override a failing DANE
+        // validation" (RFC 8461 §2): where there is something to match, it alone counts.
+        if let DaneDemand::Match(records) = demanded {
+            return security(TlsWish::Required, Trust::Dane(records));
+        }
+        match sts::judge(self.plan.sts(), self.plan.domain(), host) {
+            sts::Host::Meant => return security(TlsWish::Required, Trust::Authority),
+            sts::Host::NotMeant => return Err(outcome::of_host_not_meant()),
+            sts::Host::Free => {}
+        }
         match demanded {
-            DaneDemand::Match(records) => security(TlsWish::Required, Trust::Dane(records)),
             _ if must => security(TlsWish::Required, Trust::Authority),
             DaneDemand::Encryption => security(TlsWish::Required, Trust::Anyone),
-            DaneDemand::Nothing => security(TlsWish::IfOffered, Trust::Anyone),
+            _ => security(TlsWish::IfOffered, Trust::Anyone),
         }
     }
 

@@ -88,7 +88,9 @@ fn dns_rows(table: &mut String) {
     for error in &errors {
         rows(table, &format!("host: {error:?}"), |at| of_host(error, at));
     }
+    row(table, "domain: its policy is unknown", &of_unknown_policy(crate::CacheAway));
     row(table, "host: no useful address", &of_useless_addresses());
+    row(table, "host: not in the MTA-STS policy", &of_host_not_meant());
     for error in [
         NoConnection::Refused,
         NoConnection::Unreachable,

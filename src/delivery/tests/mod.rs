@@ -4,7 +4,9 @@ mod basic;
 mod connections;
 mod content;
 mod security;
+mod sts;
 mod trouble;
+mod ways;
 
 use crate::*;
 use bytes::Bytes;

@@ -4,7 +4,9 @@ use crate::cmd::operator::Where;
 use crate::config::{Config, CoordinatorKind};
 use crate::connect;
 use crate::exit::{Code, Failure, Outcome};
+use crate::outbound::settings::credentials;
 use crate::output::table;
+use crate::seal::Seal;
 use blob::{BlobError, BlobStore, ObjectKey};
 use bytes::Bytes;
 use coordinator::{Coordinator, Hint};
@@ -91,6 +93,7 @@ pub async fn run(args: Args) -> Outcome {
     if checks.iter().all(|check| check.verdict != Verdict::Away) {
         checks.push(schema(&store).await);
         checks.push(durability(&store).await);
+        checks.push(secrets(&config, &store).await);
     }
     checks.push(blob_store(&config).await);
     checks.push(coordinator(&config).await);
@@ -181,6 +184,28 @@ async fn durability(store: &Store) -> Check {
         },
         Err(error) => Check::new(name, Verdict::Away, error.to_string()),
     }
+}
+
+/// Whether this node can read what is sealed.
+async fn secrets(config: &Config, store: &Store) -> Check {
+    let name = "secrets";
+    let seal = match Seal::of(&config.secrets) {
+        Ok(seal) => seal,
+        Err(error) => return Check::new(name, Verdict::Wrong, error.to_string()),
+    };
+    let routes = match store::queue::route_list(store).await {
+        Ok(routes) => routes,
+        Err(error) => return Check::new(name, Verdict::Away, error.to_string()),
+    };
+    for route in &routes {
+        if let Err(closed) = credentials(route, seal.as_ref()) {
+            let text = format!("the password of the route {}: {closed}", route.pattern);
+            return Check::new(name, Verdict::Wrong, text);
+        }
+    }
+    let sealed = routes.iter().filter(|route| route.auth_secret.is_some()).count();
+    let key = if seal.is_some() { "there is a key" } else { "no key, and none is needed" };
+    Check::new(name, Verdict::Ok, format!("{key}; passwords of routes: {sealed}"))
 }
 
 async fn blob_store(config: &Config) -> Check {

@@ -23,7 +23,8 @@ use store::queue::{LimitRow, LimitScope, limit_list, limit_put, limit_remove};
 A site is the set of servers that take a domain's mail: all domains of one
 provider share its limit. It is meant by the name of one of its servers, by a
 domain, or by *.domain; * is every site without a limit of its own. A sender is
-an address, @domain, or * for each; a tenant its number, or *.")]
+an address, @domain, or * for each; a tenant its number, or *. What waits for a
+rate looks again when the rate allows more; `queue retry` lets it look at once.")]
 pub struct Args {
     #[command(flatten)]
     place: Where,

@@ -4,7 +4,9 @@ use crate::cmd::operator::Where;
 use crate::cmd::password;
 use crate::cmd::queue::{domain, time};
 use crate::exit::{Code, Failure, Outcome};
+use crate::outbound::settings::purpose;
 use crate::output::table;
+use crate::seal::{self, Seal};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::time::Duration;
@@ -24,9 +26,11 @@ PATTERN is a domain, *.domain for everything below it, or * for all; the most
 special one counts. Each word of --tls:
   none           in the clear
   opportunistic  encrypted if the server can (the default)
-  starttls       encrypted, or not at all
+  starttls       encrypted, or not at all; also written require
   verify         the same, and the certificate must be the server's
-  implicit       TLS from the first octet (port 465); with --verify as above")]
+  implicit       TLS from the first octet (port 465); with --verify as above
+Where mail goes by DNS, what the domain itself publishes (DANE, MTA-STS) can
+ask for more, except with none.")]
 pub struct Args {
     #[command(flatten)]
     place: Where,
@@ -38,6 +42,7 @@ pub struct Args {
 enum Tls {
     None,
     Opportunistic,
+    #[value(alias = "require")]
     Starttls,
     Implicit,
     Verify,
@@ -72,7 +77,7 @@ struct Add {
     /// The certificate must be the server's
     #[arg(long)]
     verify: bool,
-    /// User name there; the password is the first line of stdin, or asked for
+    /// User name there; the password is the first line of stdin, or asked for, and stored sealed under secrets.key
     #[arg(long, value_name = "USER", requires = "relay")]
     auth_user: Option<String>,
     /// Wait after the first failed attempt, e.g. 5m; it doubles from there on
@@ -94,8 +99,8 @@ pub async fn run(args: Args) -> Outcome {
     let place = args.place;
     match args.action {
         Action::Add(add) => {
-            let (_, store) = place.store().await?;
-            let route = add.route()?;
+            let (config, store) = place.store().await?;
+            let route = add.route(Seal::of(&config.secrets)?.as_ref())?;
             route_put(&store, &route).await?;
             place.output().show(&route, || format!("{}: {}", route.pattern, says(&route)))
         }
@@ -116,7 +121,7 @@ pub async fn run(args: Args) -> Outcome {
 }
 
 impl Add {
-    fn route(self) -> Outcome<RouteRow> {
+    fn route(self, seal: Option<&Seal>) -> Outcome<RouteRow> {
         let pattern = checked(&self.pattern)?;
         let retry = match (self.retry_first, self.retry_longest, self.expire) {
             (Some(first), Some(longest), Some(expire)) => {
@@ -143,20 +148,25 @@ impl Add {
             Tls::Starttls | Tls::Verify => RouteTls::StartTls,
             Tls::Implicit => RouteTls::Implicit,
         };
-        let auth_secret = match &self.auth_user {
-            Some(user) => Some(password::secret(user)?),
-            None => None,
-        };
-        Ok(RouteRow {
+        let mut row = RouteRow {
             pattern,
             relay: self.relay,
             lmtp: self.lmtp,
             tls,
             tls_verify: self.verify || wanted == Tls::Verify,
             auth_user: self.auth_user,
-            auth_secret,
+            auth_secret: None,
             retry,
-        })
+        };
+        if let Some(user) = &row.auth_user {
+            let seal = seal.ok_or_else(|| {
+                let text = "--auth-user: passwords are stored sealed, and secrets.key is not set";
+                Failure::usage(text).hint(seal::HOW)
+            })?;
+            let sealed = seal.seal(&purpose(&row), &password::secret(user)?);
+            row.auth_secret = Some(sealed.map_err(|error| Failure::failed(error.to_string()))?);
+        }
+        Ok(row)
     }
 }
 

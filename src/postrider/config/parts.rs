@@ -265,3 +265,11 @@ impl BlobConfig {
         }))
     }
 }
+
+/// `[secrets]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretsConfig {
+    /// What seals the secrets of others, relays' passwords, in PostgreSQL: 32 octets in hex, the same on all nodes.
+    pub key: Option<SecretString>,
+}

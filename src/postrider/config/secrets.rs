@@ -4,8 +4,13 @@ use super::ConfigError;
 use config::{Map, Value, ValueKind};
 
 /// Keys whose value may come from a file named by the same key with `_file`.
-const FROM_FILES: [(&str, &str); 4] =
-    [("postgres", "url"), ("coordinator", "url"), ("blob", "access_key"), ("blob", "secret_key")];
+const FROM_FILES: [(&str, &str); 5] = [
+    ("postgres", "url"),
+    ("coordinator", "url"),
+    ("blob", "access_key"),
+    ("blob", "secret_key"),
+    ("secrets", "key"),
+];
 /// A secret is a line.
 const LONGEST: u64 = 64 * 1024;
 

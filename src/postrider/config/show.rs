@@ -20,6 +20,7 @@ pub fn show(config: &Config) -> Result<Value, ConfigError> {
             "kind": config.coordinator.kind,
             "url": config.coordinator.url.as_ref().map(|url| redact_url(url.expose_secret())),
         },
+        "secrets": { "key": config.secrets.key.as_ref().map(|_| "***") },
         "tls": {
             "certificates": config.tls.certificates,
             "client_authorities": config.tls.client_authorities,
@@ -34,6 +35,9 @@ pub fn show(config: &Config) -> Result<Value, ConfigError> {
         "ingest": config.ingest,
         "directory": config.directory,
         "hub": config.hub,
+        "queue": config.queue,
+        "delivery": config.delivery(),
+        "resolve": config.resolve,
     }))
 }
 

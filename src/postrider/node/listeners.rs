@@ -14,6 +14,7 @@ use pop3d::Pop3d;
 use queue::Doorbell;
 use smtpd::{Role, Smtpd};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use webd::{Metrics, Webd};
 
 /// Where a listener listens.
@@ -109,30 +110,45 @@ pub fn tls(config: &Config, jobs: &mut Jobs) -> Outcome<Option<Tls>> {
     Ok(Some(tls))
 }
 
+/// What all that serves clients stands on.
+pub struct Domain {
+    pub(super) directory: Directory,
+    pub(super) ingest: Ingest,
+    hub: Arc<Hub>,
+    budget: MemoryBudget,
+}
+
 impl Node {
-    /// Starts the domain and its jobs, and lets every listener accept.
+    /// Makes it; `doorbell` hears of every destination that mail was queued for.
+    pub(super) fn domain(&self, doorbell: Doorbell) -> Domain {
+        let config = &self.config;
+        let budget = MemoryBudget::new(config.limits.memory_mib * 1024 * 1024);
+        let hub = Hub::start(self.store.clone(), self.coordinator.clone(), config.hub.clone());
+        let directory = Directory::new(self.store.clone(), config.directory.clone());
+        let ingest = Ingest::new(
+            self.store.clone(),
+            self.blobs.guarded.clone(),
+            hub.clone(),
+            budget.clone(),
+            config.ingest(),
+        );
+        ingest.on_queued(move |destinations| doorbell.ring(destinations));
+        Domain { directory, ingest, hub, budget }
+    }
+
+    /// Starts the domain's jobs, and lets every listener accept.
     pub(super) fn start(
         &self,
         jobs: &mut Jobs,
         bound: Bound,
         http: Option<Addresses>,
         tls: Option<Tls>,
-        doorbell: Doorbell,
+        domain: Domain,
     ) -> Ready {
         let config = &self.config;
         let (store, blob) = (self.store.clone(), self.blobs.guarded.clone());
-        let budget = MemoryBudget::new(config.limits.memory_mib * 1024 * 1024);
-        let hub = Hub::start(store.clone(), self.coordinator.clone(), config.hub.clone());
-        let directory = Directory::new(store.clone(), config.directory.clone());
+        let Domain { directory, ingest, hub, budget } = domain;
         jobs.spawn(directory.clone().watch_access());
-        let ingest = Ingest::new(
-            store.clone(),
-            blob.clone(),
-            hub.clone(),
-            budget.clone(),
-            config.ingest.clone(),
-        );
-        ingest.on_queued(move |destinations| doorbell.ring(destinations));
         let reporter =
             Reporter::new(ingest.clone(), directory.clone(), self.incarnation, &config.hostname);
         jobs.spawn(reporter.run());

@@ -5,6 +5,7 @@
 
 use super::content::Stored;
 use super::envelope::envelope;
+use super::home::{Came, Home};
 use super::settings::Settings;
 use super::tell::{self, Watcher};
 use super::way::{Way, class};
@@ -25,8 +26,12 @@ use types::Destination;
 /// Longest wait of a run, connection in hand, for its rate to allow another message.
 const RATE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// So long everything waits while nobody knows the routes.
+/// So long everything waits while nobody knows the routes, or which domains are ours.
 const NO_ROUTES: Duration = Duration::from_secs(1);
+/// So long mail waits whose way this node cannot go; another may.
+const NO_KEY: Duration = Duration::from_secs(30);
+/// Until more of what is ours is brought home.
+const MORE_OF_OURS: Duration = Duration::from_millis(50);
 /// So long a message waits whose sender or tenant has as many under way as it may.
 const SENDER_FULL: Duration = Duration::from_secs(2);
 
@@ -44,11 +49,14 @@ pub struct Outbound {
     blob: SharedBlobStore,
     gate: Gate,
     settings: Arc<Settings>,
+    home: Home,
     stations: Mutex<HashMap<RunId, Station>>,
 }
 
 /// Where a run's mail goes.
 struct Station {
+    /// It stays here, and what was claimed has to be given back for that.
+    ours: bool,
     way: Way,
     /// Or what it means for everybody that it cannot be found.
     plan: Result<Plan, Meaning>,
@@ -83,6 +91,14 @@ fn parcels(claims: Vec<Claim<Claimed>>) -> VecDeque<Parcel> {
     parcels
 }
 
+impl Station {
+    /// Of mail that stays here; what is claimed is given back at once.
+    fn ours(way: Way) -> Self {
+        let plan = Err(delivery::outcome::of_loop(resolve::MailLoop));
+        Self { ours: true, way, plan, courier: None }
+    }
+}
+
 impl Outbound {
     /// Over these.
     pub fn new(
@@ -90,8 +106,9 @@ impl Outbound {
         blob: SharedBlobStore,
         gate: Gate,
         settings: Arc<Settings>,
+        home: Home,
     ) -> Self {
-        Self { delivery, blob, gate, settings, stations: Mutex::default() }
+        Self { delivery, blob, gate, settings, home, stations: Mutex::default() }
     }
 
     /// Closes the connections that wait for more mail.
@@ -277,7 +294,26 @@ impl Carrier<Claimed, Note> for Outbound {
         let Some(way) = self.settings.way(destination.domain()) else {
             return Prepared::NotNow(NO_ROUTES);
         };
+        if way.closed.is_some() {
+            return Prepared::NotNow(NO_KEY);
+        }
         let before = self.stations().remove(&run).and_then(|station| station.courier);
+        match self.home.bring(destination).await {
+            Ok(Came::Elsewhere) => {}
+            // Nothing is due any more; if something is by now, the claim shows it.
+            Ok(Came::Home) => {
+                if let Some(courier) = before {
+                    courier.park();
+                }
+                self.stations().insert(run, Station::ours(way));
+                return Prepared::Ready;
+            }
+            Ok(Came::More) => return Prepared::NotNow(MORE_OF_OURS),
+            Err(error) => {
+                tracing::debug!(%error, "whether a destination is ours is unknown");
+                return Prepared::NotNow(NO_ROUTES);
+            }
+        }
         let plan = self.delivery.plan(destination.domain(), &way.route).await;
         let courier = match &plan {
             Ok(plan) => match self.courier(plan, before).await {
@@ -292,13 +328,18 @@ impl Carrier<Claimed, Note> for Outbound {
                 None
             }
         };
-        self.stations().insert(run, Station { way, plan, courier });
+        self.stations().insert(run, Station { ours: false, way, plan, courier });
         Prepared::Ready
     }
 
     async fn carry(&self, run: RunId, claims: Vec<Claim<Claimed>>, desk: Desk<Claimed, Note>) {
         let Some(mut station) = self.stations().remove(&run) else { return };
         let mut rest = parcels(claims);
+        if station.ours {
+            hand_back(&mut rest, &desk, Some(MORE_OF_OURS));
+            self.stations().insert(run, station);
+            return;
+        }
         self.carry_all(&mut station, &mut rest, &desk).await;
         self.stations().insert(run, station);
     }

@@ -1,20 +1,22 @@
-//! What goes on beside the sending: the queue's depth for the metrics, and the end of old journals.
+//! What goes on beside the sending, on every node: the queue's depth for the metrics; and, on one node at a time, the end
+//! of mail whose time is over and of old journals.
 
+use super::QueueConfig;
 use rand::Rng;
 use std::time::Duration;
 use store::lease::job_lease_take;
-use store::queue::{Stats, queue_depth, queue_events_prune};
+use store::mta_sts::sts_prune;
+use store::queue::{Stats, queue_depth, queue_events_prune, queue_expire};
 use store::{Store, StoreError};
 use types::Incarnation;
 
 /// Between two counts.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
-/// Between two looks for old journals; the lease of who looks.
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
-const PRUNE_LEASE_SECONDS: f64 = 900.0;
-/// Events removed by one statement.
+/// Events or recipients removed by one statement.
 const PIECE: u32 = 5_000;
-const JOB: &str = "queue-journal";
+/// Between two statements that found much.
+const BREATH: Duration = Duration::from_millis(100);
+const JOB: &str = "queue-chores";
 
 /// Counts, for ever.
 pub async fn depth(store: Store) {
@@ -43,23 +45,55 @@ fn show(stats: &Stats) {
     metrics::gauge!("postrider_queue_oldest_due_seconds").set(stats.oldest_due.as_secs_f64());
 }
 
-/// Removes journals of messages that left longer ago than `keep`, for ever.
-pub async fn prune(store: Store, node: Incarnation, keep: Duration) {
-    loop {
-        let pause = PRUNE_EVERY.mul_f64(rand::rng().random_range(0.75..=1.25));
-        tokio::time::sleep(pause).await;
-        if let Err(error) = prune_once(&store, node, keep).await {
-            tracing::debug!(%error, "old journals could not be removed");
-        }
-    }
+/// Ends what has to end.
+pub struct Ends {
+    store: Store,
+    node: Incarnation,
+    every: Duration,
+    grace: Duration,
+    keep: Duration,
 }
 
-async fn prune_once(store: &Store, node: Incarnation, keep: Duration) -> Result<(), StoreError> {
-    if !job_lease_take(store, JOB, node, PRUNE_LEASE_SECONDS).await? {
-        return Ok(());
+impl Ends {
+    /// For this node.
+    pub fn new(store: Store, node: Incarnation, config: &QueueConfig) -> Self {
+        // A last try is due at the very end; whoever is about to make it may be a little late.
+        let grace = (config.expire() / 100).clamp(Duration::from_secs(1), Duration::from_secs(600));
+        let every = Duration::from_secs(config.chores_seconds);
+        Self { store, node, every, grace, keep: config.journal() }
     }
-    while queue_events_prune(store, keep, PIECE).await? {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+
+    /// Looks, for ever. Safe to abort at any await.
+    pub async fn run(self) {
+        loop {
+            let pause = self.every.mul_f64(rand::rng().random_range(0.75..=1.25));
+            tokio::time::sleep(pause).await;
+            if let Err(error) = self.look().await {
+                tracing::debug!(%error, "what has to end in the queue could not be looked for");
+            }
+        }
     }
-    Ok(())
+
+    async fn look(&self) -> Result<(), StoreError> {
+        let lease = 2.0 * self.every.as_secs_f64() + 60.0;
+        if !job_lease_take(&self.store, JOB, self.node, lease).await? {
+            return Ok(());
+        }
+        loop {
+            let expired = queue_expire(&self.store, self.node, self.grace, PIECE).await?;
+            if expired > 0 {
+                tracing::info!(recipients = expired, "given up: their time was over");
+                metrics::counter!("postrider_queue_results_total", "result" => "expired", "recorded" => "untried")
+                    .increment(expired);
+            }
+            if expired < u64::from(PIECE) {
+                break;
+            }
+            tokio::time::sleep(BREATH).await;
+        }
+        while queue_events_prune(&self.store, self.keep, PIECE).await? {
+            tokio::time::sleep(BREATH).await;
+        }
+        sts_prune(&self.store).await
+    }
 }

@@ -19,6 +19,11 @@ pub struct QueueConfig {
     pub destination_connections: u32,
     /// Most connections of all nodes to one site (a set of MX hosts), unless an operator set another limit.
     pub site_connections: u32,
+    /// How long mail is tried, in seconds, counted from when it was accepted; then it goes back, also if it was held or
+    /// could never be tried (RFC 5321 §4.5.4.1: at least 4 to 5 days).
+    pub expire_seconds: u64,
+    /// After so many seconds the sender is told that mail has not left yet; 0: never.
+    pub delay_report_seconds: u64,
     /// Wait after the first failed attempt, in seconds; it doubles from there on.
     pub retry_first_seconds: u64,
     /// Longest wait between two attempts.
@@ -30,6 +35,8 @@ pub struct QueueConfig {
     pub sweep_seconds: u64,
     /// For how many days what happened to a message can be looked up after it has left (`queue show`).
     pub journal_days: u64,
+    /// How often one node looks for mail whose time is over and for old journals, in seconds.
+    pub chores_seconds: u64,
     /// How long messages on their way may take to end when the node goes down.
     pub grace_seconds: u64,
 }
@@ -43,11 +50,14 @@ impl Default for QueueConfig {
             batch: engine.batch,
             destination_connections: engine.tokens,
             site_connections: 20,
+            expire_seconds: retry.expire.as_secs(),
+            delay_report_seconds: 4 * 3600,
             retry_first_seconds: retry.schedule.first.as_secs(),
             retry_longest_seconds: retry.schedule.longest.as_secs(),
             retry_unknown_seconds: retry.unknown.as_secs(),
             sweep_seconds: engine.sweep_every.as_secs(),
             journal_days: 7,
+            chores_seconds: 60,
             grace_seconds: 5,
         }
     }
@@ -64,6 +74,13 @@ impl QueueConfig {
                 wrong("queue.destination_connections: at least 1")
             }
             Self { site_connections: 0, .. } => wrong("queue.site_connections: at least 1"),
+            Self { expire_seconds: 0 | 31_536_001.., .. } => {
+                wrong("queue.expire_seconds: 1 to 31536000 (a year)")
+            }
+            Self { delay_report_seconds: 31_536_001.., .. } => {
+                wrong("queue.delay_report_seconds: at most 31536000 (a year); 0 for never")
+            }
+            Self { chores_seconds: 0 | 3_601.., .. } => wrong("queue.chores_seconds: 1 to 3600"),
             Self { retry_first_seconds: 0, .. } => wrong("queue.retry_first_seconds: at least 1"),
             Self { sweep_seconds: 0, .. } => wrong("queue.sweep_seconds: at least 1"),
             Self { journal_days: 3_651.., .. } => wrong("queue.journal_days: at most 3650"),
@@ -95,9 +112,19 @@ impl QueueConfig {
             first: Duration::from_secs(self.retry_first_seconds),
             longest: Duration::from_secs(self.retry_longest_seconds),
         };
-        // Each message has its own end, given when it was accepted (`[ingest] expire_hours`).
+        // Each message has its own end, given when it was accepted.
         let (expire, unknown) = (Duration::MAX, Duration::from_secs(self.retry_unknown_seconds));
         RetryPolicy { schedule, expire, unknown, ..RetryPolicy::default() }
+    }
+
+    /// How long what is accepted now is tried.
+    pub fn expire(&self) -> Duration {
+        Duration::from_secs(self.expire_seconds)
+    }
+
+    /// When its sender is told that it has not left yet.
+    pub fn delay_report(&self) -> Option<Duration> {
+        (self.delay_report_seconds > 0).then(|| Duration::from_secs(self.delay_report_seconds))
     }
 
     /// How long journals are kept.

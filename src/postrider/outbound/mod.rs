@@ -12,7 +12,9 @@ mod chores;
 mod config;
 mod content;
 mod envelope;
-mod settings;
+mod home;
+mod policies;
+pub mod settings;
 mod tell;
 mod way;
 
@@ -21,11 +23,16 @@ pub use config::QueueConfig;
 use crate::config::Config;
 use crate::exit::{Failure, Outcome};
 use crate::node::Jobs;
+use crate::seal::Seal;
 use blob::SharedBlobStore;
 use carrier::Outbound;
 use coordinator::limits::SharedLimits;
 use coordinator::work::SharedWork;
 use delivery::Delivery;
+use directory::Directory;
+use home::Home;
+use ingest::Ingest;
+use policies::Policies;
 use queue::gate::Gate;
 use queue::worker::{Seen, Worker};
 use queue::{Doorbell, Pace, StoreRows};
@@ -51,6 +58,10 @@ pub struct Parts {
     pub limits: Option<SharedLimits>,
     /// Where this node's sessions ring.
     pub doorbell: Doorbell,
+    /// Which domains are ours.
+    pub directory: Directory,
+    /// Who delivers here.
+    pub ingest: Ingest,
 }
 
 /// A node's mail that leaves.
@@ -60,20 +71,27 @@ pub struct Sending {
     grace: Duration,
 }
 
+/// Starts what goes on beside the sending, on every node.
+pub fn chores(config: &Config, jobs: &mut Jobs, store: &Store, me: Incarnation) {
+    jobs.spawn(chores::depth(store.clone()));
+    jobs.spawn(chores::Ends::new(store.clone(), me, &config.queue).run());
+}
+
 /// Starts it.
 ///
 /// # Errors
 /// A setting of `[delivery]` or `[resolve]` is unusable.
 pub fn start(config: &Config, jobs: &mut Jobs, parts: Parts) -> Outcome<Sending> {
     let resolver = resolve::Hickory::new(&config.resolve).map_err(Failure::usage)?;
-    let delivery = Delivery::new(config.delivery(), Arc::new(resolver)).map_err(Failure::usage)?;
+    let policies = Arc::new(Policies(parts.store.clone()));
+    let delivery = Delivery::with_policies(config.delivery(), Arc::new(resolver), policies);
+    let delivery = delivery.map_err(Failure::usage)?;
     let seen = Arc::<RwLock<Seen>>::default();
     let gate = Gate::new(parts.me, parts.limits, Arc::clone(&seen));
-    let settings = Arc::new(Settings::new(config.queue.site_connections, config.queue.retry()));
+    let settings = Arc::new(settings_of(config)?);
     jobs.spawn(Arc::clone(&settings).keep(parts.store.clone()));
-    jobs.spawn(chores::depth(parts.store.clone()));
-    jobs.spawn(chores::prune(parts.store.clone(), parts.me, config.queue.journal()));
-    let carrier = Arc::new(Outbound::new(delivery, parts.blob, gate, settings));
+    let home = Home::new(parts.store.clone(), parts.me, parts.directory, parts.ingest);
+    let carrier = Arc::new(Outbound::new(delivery, parts.blob, gate, settings, home));
     let rows = StoreRows::new(parts.store, parts.me, crate::node::VERSION, &parts.roles);
     let worker = Worker::start(
         config.queue.engine(),
@@ -87,6 +105,11 @@ pub fn start(config: &Config, jobs: &mut Jobs, parts: Parts) -> Outcome<Sending>
     Ok(Sending { worker, carrier, grace: config.queue.grace() })
 }
 
+fn settings_of(config: &Config) -> Outcome<Settings> {
+    let seal = Seal::of(&config.secrets)?;
+    Ok(Settings::new(config.queue.site_connections, config.queue.retry(), seal))
+}
+
 /// Ends the time for which a domain's servers are left alone. `false`: they were not.
 ///
 /// # Errors
@@ -94,8 +117,10 @@ pub fn start(config: &Config, jobs: &mut Jobs, parts: Parts) -> Outcome<Sending>
 pub async fn reopen(config: &Config, store: &Store, domain: &str) -> Outcome<bool> {
     let Some(limits) = crate::connect::coordinator(config)?.limits() else { return Ok(false) };
     let resolver = resolve::Hickory::new(&config.resolve).map_err(Failure::usage)?;
-    let delivery = Delivery::new(config.delivery(), Arc::new(resolver)).map_err(Failure::usage)?;
-    let settings = Settings::new(config.queue.site_connections, config.queue.retry());
+    // Only the site is wanted.
+    let how = delivery::DeliveryConfig { mta_sts: false, ..config.delivery() };
+    let delivery = Delivery::new(how, Arc::new(resolver)).map_err(Failure::usage)?;
+    let settings = settings_of(config)?;
     settings.look(store).await?;
     let way = settings.way(domain).unwrap_or_default();
     let plan = delivery.plan(domain, &way.route).await;

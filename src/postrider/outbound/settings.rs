@@ -3,6 +3,7 @@
 //! Until they were read once nothing leaves: mail that is meant for a relay must not go anywhere else.
 
 use super::way::{SenderLimits, SiteLimits, Way};
+use crate::seal::{self, Closed, Seal};
 use coordinator::limits::{Limit, Rate};
 use delivery::{Hop, Plan, Route, TlsPolicy};
 use queue::{RetryPolicy, Schedule};
@@ -23,6 +24,7 @@ pub struct Settings {
     /// Connections of a site without a limit of its own.
     connections: u32,
     retry: RetryPolicy,
+    seal: Option<Seal>,
     rules: RwLock<Option<Arc<Rules>>>,
 }
 
@@ -37,9 +39,10 @@ struct Rules {
 }
 
 impl Settings {
-    /// `connections`: of a site without a limit of its own; `retry`: of a route without times of its own.
-    pub fn new(connections: u32, retry: RetryPolicy) -> Self {
-        Self { connections, retry, rules: RwLock::default() }
+    /// `connections`: of a site without a limit of its own; `retry`: of a route without times of its own; `seal`: what
+    /// routes' passwords are sealed under.
+    pub fn new(connections: u32, retry: RetryPolicy, seal: Option<Seal>) -> Self {
+        Self { connections, retry, seal, rules: RwLock::default() }
     }
 
     /// Looks again and again, for ever.
@@ -63,7 +66,7 @@ impl Settings {
             let (routes, limits) = (new.routes.len(), new.limits.len());
             tracing::info!(routes, limits, "routes and limits have changed");
         }
-        let rules = Rules::of(new, self.retry);
+        let rules = Rules::of(new, self.retry, self.seal.as_ref());
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(rules));
         Ok(())
     }
@@ -111,8 +114,8 @@ impl Settings {
 }
 
 impl Rules {
-    fn of(new: store::queue::Settings, retry: RetryPolicy) -> Self {
-        let routes = new.routes.iter().map(|row| (row.pattern.clone(), way(row, retry)));
+    fn of(new: store::queue::Settings, retry: RetryPolicy, seal: Option<&Seal>) -> Self {
+        let routes = new.routes.iter().map(|row| (row.pattern.clone(), way(row, retry, seal)));
         let limits = new.limits.into_iter();
         Self {
             version: new.version,
@@ -160,10 +163,32 @@ fn rate(row: &LimitRow, name: &str) -> Option<Rate> {
     Some(Rate { key: format!("{}:{name}", row.scope.name()), most, per: row.per })
 }
 
-fn way(row: &RouteRow, default: RetryPolicy) -> Way {
+/// What a route's password is bound to.
+pub fn purpose(row: &RouteRow) -> String {
+    let (host, port) = row.relay.clone().unwrap_or_default();
+    format!("route {} to {host}:{port} as {}", row.pattern, row.auth_user.as_deref().unwrap_or(""))
+}
+
+/// Who we are at a relay.
+///
+/// # Errors
+/// The password cannot be read here.
+pub fn credentials(row: &RouteRow, seal: Option<&Seal>) -> Result<Option<Credentials>, Closed> {
+    let (Some(user), Some(sealed)) = (&row.auth_user, &row.auth_secret) else { return Ok(None) };
+    let password = seal::open(seal, &purpose(row), sealed)?.expose_secret().to_owned();
+    Ok(Some(Credentials { user: user.clone(), password }))
+}
+
+fn way(row: &RouteRow, default: RetryPolicy, seal: Option<&Seal>) -> Way {
     let verify = row.tls_verify;
-    let secret = row.auth_secret.as_ref().map(|secret| secret.expose_secret().to_owned());
-    let credentials = row.auth_user.clone().zip(secret);
+    let (credentials, closed) = match credentials(row, seal) {
+        Ok(credentials) => (credentials, None),
+        Err(closed) => {
+            let pattern = &row.pattern;
+            tracing::error!(pattern, why = %closed, "a route's password cannot be read on this node: nothing goes that way");
+            (None, Some(closed))
+        }
+    };
     let route = Route {
         hop: match &row.relay {
             Some((host, port)) => Hop::Relay { host: host.clone(), port: *port },
@@ -177,40 +202,60 @@ fn way(row: &RouteRow, default: RetryPolicy) -> Way {
             RouteTls::StartTls => TlsPolicy::StartTls { verify },
             RouteTls::Implicit => TlsPolicy::Implicit { verify },
         },
-        credentials: credentials.map(|(user, password)| Credentials { user, password }),
+        credentials,
     };
     let policy = row.retry.map(|retry| RetryPolicy {
         schedule: Schedule { first: retry.first, longest: retry.longest },
         expire: retry.expire,
         ..default
     });
-    Way { route: Arc::new(route), policy }
+    Way { route: Arc::new(route), policy, closed }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn seal() -> Option<Seal> {
+        let key = Some("0a".repeat(32).into());
+        Seal::of(&crate::config::SecretsConfig { key }).unwrap()
+    }
+
     fn settings(routes: &[RouteRow], limits: &[LimitRow]) -> Settings {
-        let settings = Settings::new(20, RetryPolicy::default());
+        let settings = Settings::new(20, RetryPolicy::default(), seal());
         let new =
             store::queue::Settings { version: 1, routes: routes.to_vec(), limits: limits.to_vec() };
-        let rules = Rules::of(new, RetryPolicy::default());
+        let rules = Rules::of(new, RetryPolicy::default(), settings.seal.as_ref());
         *settings.rules.write().unwrap() = Some(Arc::new(rules));
         settings
     }
 
     fn route(pattern: &str, port: u16) -> RouteRow {
-        RouteRow {
+        let mut row = RouteRow {
             pattern: pattern.into(),
             relay: Some(("relay.test".into(), port)),
             lmtp: false,
             tls: RouteTls::StartTls,
             tls_verify: true,
             auth_user: Some("me".into()),
-            auth_secret: Some("secret".to_owned().into()),
+            auth_secret: None,
             retry: None,
-        }
+        };
+        let secret = "secret".to_owned().into();
+        row.auth_secret = Some(seal().unwrap().seal(&purpose(&row), &secret).unwrap());
+        row
+    }
+
+    #[test]
+    fn a_password_is_for_its_route_only() {
+        let good = route("a.test", 1);
+        let found = credentials(&good, seal().as_ref()).unwrap().unwrap();
+        assert_eq!((found.user.as_str(), found.password.as_str()), ("me", "secret"));
+        let elsewhere = RouteRow { relay: Some(("evil.test".into(), 1)), ..good.clone() };
+        assert_eq!(credentials(&elsewhere, seal().as_ref()), Err(Closed::Broken));
+        assert_eq!(credentials(&good, None), Err(Closed::NoKey));
+        let way = settings(&[elsewhere], &[]).way("a.test").unwrap();
+        assert_eq!((way.closed, &way.route.credentials), (Some(Closed::Broken), &None));
     }
 
     #[test]
@@ -231,7 +276,7 @@ mod tests {
 
     #[test]
     fn nothing_leaves_before_the_routes_are_known() {
-        assert!(Settings::new(20, RetryPolicy::default()).way("a.test").is_none());
+        assert!(Settings::new(20, RetryPolicy::default(), None).way("a.test").is_none());
         assert_eq!(settings(&[], &[]).way("a.test").unwrap().route.hop, Hop::Mx);
     }
 

@@ -1,5 +1,6 @@
 //! How mail for a domain leaves: the operator's route and limits, or the defaults.
 
+use crate::seal::Closed;
 use coordinator::limits::{Limit, Rate};
 use delivery::Route;
 use queue::RetryPolicy;
@@ -12,6 +13,8 @@ pub struct Way {
     pub route: Arc<Route>,
     /// Its own retries.
     pub policy: Option<RetryPolicy>,
+    /// Why it cannot be gone on this node.
+    pub closed: Option<Closed>,
 }
 
 /// Limits of a site.

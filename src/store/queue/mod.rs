@@ -6,6 +6,7 @@
 //! (`migrations/V3__queue.sql`) follow; every function here is one round trip.
 
 mod claim;
+mod ends;
 mod local;
 mod record;
 mod report;
@@ -14,6 +15,7 @@ mod settings;
 mod watch;
 
 pub use claim::{Claimed, Claims, queue_claim};
+pub use ends::{Astray, queue_astray, queue_expire, queue_home};
 pub use local::{DueRecipient, queue_local_due, queue_local_end, queue_postpone};
 pub(crate) use record::storable;
 pub use record::{Note, RecordRow, Recorded, Written, queue_record};

@@ -333,7 +333,7 @@ pub struct EventRow {
     pub recipient_id: Option<i64>,
     /// The recipient.
     pub recipient: Option<String>,
-    /// `attempt`, `takeover`, `report`, `operator`.
+    /// `attempt`, `takeover`, `report`, `operator`, `end` (without an attempt).
     pub kind: &'static str,
     /// Whose attempt; who was gone; who wrote the report.
     #[serde(serialize_with = "node_text")]
@@ -404,6 +404,7 @@ fn event(row: &Row) -> EventRow {
             1 => "attempt",
             2 => "takeover",
             3 => "report",
+            5 => "end",
             _ => "operator",
         },
         node: row.get::<_, Option<uuid::Uuid>>("node").map(Incarnation),

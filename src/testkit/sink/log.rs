@@ -11,6 +11,8 @@ use std::time::SystemTime;
 pub struct Arrival {
     /// Its Message-ID, without the angle brackets; empty when it had none.
     pub message_id: String,
+    /// What EHLO said.
+    pub hello: String,
     /// Reverse-path as written.
     pub from: String,
     /// Forward-paths that were accepted, as written.
@@ -46,6 +48,22 @@ pub struct Connections {
     pub total: usize,
 }
 
+/// Beginnings and ends of messages in order, by reverse-path.
+type UnderWay = Arc<Mutex<Vec<(String, bool)>>>;
+
+/// Counts a message as under way until dropped.
+pub(super) struct OneMore {
+    under_way: UnderWay,
+    from: String,
+}
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.push((std::mem::take(&mut self.from), false));
+    }
+}
+
 #[derive(Default)]
 struct Counter {
     now: AtomicUsize,
@@ -57,6 +75,7 @@ pub(super) struct Log {
     arrivals: Mutex<Vec<Arrival>>,
     counters: HashMap<SocketAddr, Arc<Counter>>,
     next: AtomicU64,
+    under_way: UnderWay,
 }
 
 /// Counts a connection as open until dropped.
@@ -80,7 +99,25 @@ impl Drop for Open {
 impl Log {
     pub(super) fn new(addresses: &[SocketAddr]) -> Self {
         let counters = addresses.iter().map(|address| (*address, Arc::default())).collect();
-        Self { arrivals: Mutex::default(), counters, next: AtomicU64::new(1) }
+        let (arrivals, next) = (Mutex::default(), AtomicU64::new(1));
+        Self { arrivals, counters, next, under_way: Arc::default() }
+    }
+
+    /// From MAIL to its end.
+    pub(super) fn begun(&self, from: &str) -> OneMore {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.push((from.to_owned(), true));
+        OneMore { under_way: Arc::clone(&self.under_way), from: from.to_owned() }
+    }
+
+    pub(super) fn most_at_once(&self, from: &[&str]) -> usize {
+        let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut now, mut most) = (0_usize, 0);
+        for (_, begins) in under_way.iter().filter(|(path, _)| from.contains(&path.as_str())) {
+            now = if *begins { now + 1 } else { now.saturating_sub(1) };
+            most = most.max(now);
+        }
+        most
     }
 
     pub(super) fn opened(&self, address: SocketAddr) -> Open {

@@ -1,7 +1,7 @@
 //! One connection.
 
 use super::Shared;
-use super::log::Arrival;
+use super::log::{Arrival, OneMore};
 use super::rules::{Effect, Moment};
 use base64::Engine;
 use std::io;
@@ -24,7 +24,9 @@ pub(super) struct Session {
     id: u64,
     tls: bool,
     authenticated: bool,
+    hello: String,
     from: Option<String>,
+    under_way: Option<OneMore>,
     to: Vec<String>,
     commands: Vec<String>,
     content: Vec<u8>,
@@ -48,7 +50,9 @@ impl Session {
             id,
             tls: false,
             authenticated: false,
+            hello: String::new(),
             from: None,
+            under_way: None,
             to: Vec::new(),
             commands: Vec::new(),
             content: Vec::new(),
@@ -89,6 +93,7 @@ impl Session {
 
     fn reset(&mut self) {
         self.from = None;
+        self.under_way = None;
         self.to.clear();
         self.commands.clear();
         self.content.clear();
@@ -137,6 +142,7 @@ impl Session {
 
     async fn hello(&mut self, wire: &mut Buffered, verb: &str, name: &str) -> io::Result<bool> {
         self.reset();
+        name.clone_into(&mut self.hello);
         let options = &self.shared.options;
         if verb.eq_ignore_ascii_case("LHLO") != options.lmtp {
             return say(wire, "500 wrong protocol").await;
@@ -175,6 +181,7 @@ impl Session {
         }
         match self.verdict(wire, Moment::Mail, &path, "250 2.1.0 ok").await? {
             Some(true) => {
+                self.under_way = Some(self.shared.log.begun(&path));
                 self.from = Some(path);
                 self.commands.push(line.to_owned());
                 Ok(true)
@@ -298,6 +305,7 @@ impl Session {
         let content = std::mem::take(&mut self.content);
         self.shared.log.arrived(Arrival {
             message_id: message_id(&content),
+            hello: self.hello.clone(),
             from: self.from.clone().unwrap_or_default(),
             to: self.to.clone(),
             commands: self.commands.clone(),

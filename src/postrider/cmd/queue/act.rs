@@ -4,10 +4,11 @@ use super::select::{Filters, Meant, domain};
 use crate::cmd::operator::Where;
 use crate::config::{Config, CoordinatorKind};
 use crate::connect;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Code, Failure, Outcome};
 use crate::outbound;
 use crate::output::note;
 use coordinator::work::Bell;
+use directory::{DirectoryError, Lookup};
 use serde_json::json;
 use std::time::Duration;
 use store::Store;
@@ -113,18 +114,41 @@ pub async fn cancel(place: &Where, args: Cancel) -> Outcome {
 /// # Errors
 /// As [`change`]; the address is none.
 pub async fn redirect(place: &Where, args: Redirect) -> Outcome {
-    let (recipient, destination) = match (args.to, args.via) {
+    let directory = place.directory().await?;
+    let (recipient, destination, done) = match (args.to, args.via) {
         (Some(to), _) => {
             let address = EmailAddress::parse(&to)
                 .map_err(|error| Failure::usage(format!("--to {to:?}: {error}")))?;
+            let done = match directory.recipient(&address).await.map_err(away)? {
+                Lookup::Accounts(_) => format!("will be delivered here, to {to}"),
+                Lookup::NotOurs => format!("will go by way of {}", address.domain()),
+                Lookup::Unknown | Lookup::Disabled => {
+                    return Err(Failure::new(
+                        Code::Named,
+                        format!("nobody here takes mail for {to}"),
+                    ));
+                }
+            };
             let destination = Destination::new(address.domain());
-            (Some(to), destination)
+            (Some(to), destination, done)
         }
-        (None, Some(via)) => (None, Destination::new(&domain(&via)?)),
+        (None, Some(via)) => {
+            let via = domain(&via)?;
+            if directory.is_ours(&via).await.map_err(away)? {
+                let text =
+                    format!("--via {via}: that is one of our own domains; give --to ADDRESS");
+                return Err(Failure::usage(text));
+            }
+            let done = format!("will go by way of {via}");
+            (None, Destination::new(&via), done)
+        }
         (None, None) => return Err(Failure::usage("give --to ADDRESS or --via DOMAIN")),
     };
-    let done = format!("will go by way of {destination}");
     change(place, &args.meant, &Action::Redirect { recipient, destination }, &done).await
+}
+
+fn away(error: DirectoryError) -> Failure {
+    Failure::failed(error.to_string())
 }
 
 /// `queue flush`.

@@ -102,6 +102,10 @@ fn line(event: &EventRow) -> String {
             (Some(id), _) => write!(out, "report {} to the sender", report_id(id)),
             _ => write!(out, "report"),
         },
+        "end" => match text("action") {
+            Some("home") => write!(out, "its domain is ours: delivered here"),
+            _ => write!(out, "{}: {}", event.outcome.unwrap_or("ended"), end(detail)),
+        },
         _ => {
             let action = text("action").unwrap_or("changed");
             let to = text("recipient").or_else(|| text("destination"));
@@ -111,6 +115,14 @@ fn line(event: &EventRow) -> String {
     };
     let _ = writeln!(out, "  [{node}]");
     out
+}
+
+/// Why it ended without an attempt.
+fn end(detail: &Value) -> &str {
+    match detail.get("text").and_then(Value::as_str) {
+        Some(text) => text,
+        None => "its time was over before it could be tried (again)",
+    }
 }
 
 fn attempt(event: &EventRow) -> String {

@@ -120,6 +120,7 @@ fn places(folder: &Folder, url: &str) -> Table {
         ("postgres".to_owned(), table([("url", url.into())])),
         ("blob".to_owned(), table([("kind", "folder".into()), ("path", blobs)])),
         ("coordinator".to_owned(), table([("kind", "local".into())])),
+        ("secrets".to_owned(), table([("key_file", text(&folder.secret_key()))])),
     ]
     .into_iter()
     .collect()

@@ -10,6 +10,13 @@ use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// The file of [`Folder::secret_key`].
+const SECRET_KEY: &str = "secret.key";
+
+fn random() -> u128 {
+    rand::random()
+}
+
 /// The folder, ours alone for as long as this lives.
 pub struct Folder {
     path: PathBuf,
@@ -44,7 +51,16 @@ impl Folder {
                 _ => {}
             }
         }
-        Ok(Self { path, _lock: lock })
+        let folder = Self { path, _lock: lock };
+        if folder.read(SECRET_KEY)?.is_none() {
+            folder.write(SECRET_KEY, &format!("{:032x}{:032x}\n", random(), random()))?;
+        }
+        Ok(folder)
+    }
+
+    /// The file with what seals the secrets of others; made at the first start.
+    pub fn secret_key(&self) -> PathBuf {
+        self.path.join(SECRET_KEY)
     }
 
     /// Where it is.
