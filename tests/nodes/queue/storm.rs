@@ -3,7 +3,8 @@
 //!
 //! Every node sends from an address of its own (127.0.1.n), so that the sink's log says who sent what, and every
 //! recipient gets one message, so that the queue's journal can be asked about it. Sized for every build;
-//! `STORM=full` (`make storm`) is the size that the queue is to be proved with.
+//! `STORM=full` (`make storm`) is the size that the queue is to be proved with, `STORM=4000` the same with so many
+//! messages in a storm.
 
 mod fairness;
 mod harm;
@@ -27,7 +28,15 @@ use uuid::Uuid;
 
 /// Whether this is the real thing, and time does not matter.
 pub fn is_full() -> bool {
-    std::env::var("STORM").is_ok_and(|size| size == "full")
+    std::env::var_os("STORM").is_some()
+}
+
+/// Messages in a storm.
+pub fn messages() -> usize {
+    match std::env::var("STORM") {
+        Ok(size) => size.parse().unwrap_or(20_000),
+        Err(_) => 600,
+    }
 }
 
 /// So many here and so many when it is [`is_full`].

@@ -15,7 +15,7 @@ struct Case {
 
 /// Submits, harms, waits, judges.
 async fn run(case: Case) -> Result<()> {
-    let (count, rate) = (sized(600, 20_000), sized(40, 150) as f64);
+    let (count, rate) = (messages(), sized(40, 150) as f64);
     let storm = Storm::new(sized(40, 200)).await?;
     if case.bad_world {
         storm.bad_world();
