@@ -88,6 +88,12 @@ pub enum Capability {
     ThreadReferences,
     /// RFC 5255 §4.3: SEARCH, SORT and THREAD compare by i;unicode-casemap.
     I18nLevel1,
+    /// RFC 6203: FUZZY keys, and how well messages match.
+    SearchFuzzy,
+    /// RFC 5466
+    Filters,
+    /// RFC 7377
+    MultiSearch,
     /// RFC 9394
     Partial,
     /// RFC 9208
@@ -176,6 +182,9 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::ThreadOrderedSubject, "THREAD=ORDEREDSUBJECT", false, "RFC 5256"),
     spec(Capability::ThreadReferences, "THREAD=REFERENCES", false, "RFC 5256"),
     spec(Capability::I18nLevel1, "I18NLEVEL=1", false, "RFC 5255"),
+    spec(Capability::SearchFuzzy, "SEARCH=FUZZY", false, "RFC 6203"),
+    spec(Capability::Filters, "FILTERS", false, "RFC 5466"),
+    spec(Capability::MultiSearch, "MULTISEARCH", false, "RFC 7377"),
     spec(Capability::Partial, "PARTIAL", false, "RFC 9394"),
     spec(Capability::Quota, "QUOTA", false, "RFC 9208"),
     spec(Capability::QuotaResStorage, "QUOTA=RES-STORAGE", false, "RFC 9208"),

@@ -11,6 +11,7 @@ mod list;
 mod mailbox;
 mod messages;
 mod metadata;
+mod multisearch;
 mod notify;
 mod partial;
 mod quota;
@@ -27,6 +28,7 @@ pub use list::{List, ListReturn, ListSelect};
 pub use mailbox::SpecialUse;
 pub use messages::{Store, StoreAction};
 pub use metadata::{Depth, GetMetadata, MetadataEntry};
+pub use multisearch::{MultiSearch, SearchSource};
 pub use notify::{Notify, NotifyEvents, NotifyGroup, NotifyMailboxes, NotifySelected};
 pub use partial::PartialRange;
 pub use resync::QResync;
@@ -38,6 +40,7 @@ pub(crate) use append::{AppendHead, Content, append_head, append_message, may_be
 pub(crate) use auth::Authenticate;
 pub(crate) use fetch::section_spec;
 pub(crate) use notify::EVENTS;
+pub(crate) use search::criteria;
 
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Parsed, Refusal};
@@ -98,6 +101,7 @@ pub(crate) enum Verb {
     Create,
     Delete,
     DeleteAcl,
+    ESearch,
     Enable,
     Examine,
     Expunge,
@@ -227,6 +231,8 @@ pub enum Command {
     },
     /// SEARCH
     Search(Search),
+    /// ESEARCH (RFC 7377)
+    MultiSearch(MultiSearch),
     /// SORT (RFC 5256)
     Sort(Sort),
     /// THREAD (RFC 5256)
@@ -450,6 +456,17 @@ pub const COMMANDS: &[CommandSpec] = &[
     ),
     with_uid("EXPUNGE", Verb::Expunge, None, true, "RFC 9051 6.4.3", messages::expunge),
     with_uid("SEARCH", Verb::Search, None, false, "RFC 9051 6.4.4", search::search),
+    CommandSpec {
+        states: KNOWN,
+        ..with_uid(
+            "ESEARCH",
+            Verb::ESearch,
+            Some(Capability::MultiSearch),
+            false,
+            "RFC 7377 2",
+            multisearch::multi_search,
+        )
+    },
     with_uid("SORT", Verb::Sort, Some(Capability::Sort), false, "RFC 5256 3", sort::sort),
     // Which algorithms there are says the parser.
     with_uid("THREAD", Verb::Thread, None, false, "RFC 5256 3", sort::thread),

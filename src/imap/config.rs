@@ -89,6 +89,9 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::Binary,
     Capability::Utf8Accept,
     Capability::UrlAuth,
+    Capability::SearchFuzzy,
+    Capability::Filters,
+    Capability::MultiSearch,
 ]);
 
 impl Config {

@@ -79,6 +79,10 @@ pub(crate) struct Cursor<'a> {
     pub condstore: bool,
     /// The command is a SEARCH over message numbers: no message may lose its number meanwhile.
     pub numbers: bool,
+    /// The command holds a FUZZY key (RFC 6203).
+    pub fuzzy: bool,
+    /// The command holds a FILTER key (RFC 5466).
+    pub filters: bool,
 }
 
 /// Whether an octet may stand in an atom.
@@ -96,7 +100,15 @@ fn is_list_char(byte: u8) -> bool {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8], grammar: Grammar) -> Self {
-        Self { rest: bytes, grammar, saves: false, condstore: false, numbers: false }
+        Self {
+            rest: bytes,
+            grammar,
+            saves: false,
+            condstore: false,
+            numbers: false,
+            fuzzy: false,
+            filters: false,
+        }
     }
 
     /// Refuses what belongs to a capability that was not announced.

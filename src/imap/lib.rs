@@ -25,18 +25,18 @@ mod utf7;
 pub use capability::{CAPABILITIES, Capabilities, Capability, CapabilitySpec};
 pub use command::{
     AclChange, Append, BodySection, COMMANDS, Command, CommandSpec, DateKind, DateOp, Depth, Fetch,
-    FetchItem, GetMetadata, Identifier, List, ListReturn, ListSelect, MetadataEntry, Notify,
-    NotifyEvents, NotifyGroup, NotifyMailboxes, NotifySelected, Partial, PartialRange, QResync,
-    Replaced, Returns, Search, SearchKey, SectionText, Sort, SortCriterion, SortKey, SpecialUse,
-    State, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Transfer,
+    FetchItem, GetMetadata, Identifier, List, ListReturn, ListSelect, MetadataEntry, MultiSearch,
+    Notify, NotifyEvents, NotifyGroup, NotifyMailboxes, NotifySelected, Partial, PartialRange,
+    QResync, Replaced, Returns, Search, SearchKey, SearchSource, SectionText, Sort, SortCriterion,
+    SortKey, SpecialUse, State, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Transfer,
 };
 pub use config::Config;
 pub use cursor::Refusal;
 pub use flags::{Flag, FlagList, MAX_KEYWORDS};
 pub use mailbox::{DELIMITER, MAX_NAME_BYTES, Pattern};
 pub use response::{
-    Attribute, Code, FetchLine, ListEntry, NamespaceEntry, QuotaResource, Status, StatusData,
-    StatusValue, Style, ThreadNode, Writer,
+    Attribute, Code, FetchLine, Found, ListEntry, NamespaceEntry, QuotaResource, Status,
+    StatusData, StatusValue, Style, ThreadNode, Writer,
 };
 pub use secret::Secret;
 pub use session::{AuthVerdict, Event, Listening, Session};

@@ -17,9 +17,9 @@ mod catenate;
 mod lines;
 
 use crate::capability::{CAPABILITIES, Capabilities, Capability, ENABLED};
-use crate::command::{Append, Command, CommandSpec, Request, State, Verb};
+use crate::command::{Append, Command, CommandSpec, Request, Search, State, Verb, criteria};
 use crate::config::Config;
-use crate::cursor::{Grammar, Literal, Refusal};
+use crate::cursor::{Cursor, Grammar, Literal, Refusal};
 use crate::reader::Reader;
 use crate::response::{Code, Status, Style, Writer};
 use crate::secret::Secret;
@@ -461,6 +461,15 @@ impl Session {
 
     fn grammar(&self) -> Grammar {
         Grammar { capabilities: self.config.capabilities, enabled: self.enabled }
+    }
+
+    /// Reads what a filter says (RFC 5466 §3.2: "each search criterion stored in such a server entry is a full and
+    /// correct search criterion").
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn search_criteria(&self, octets: &[u8]) -> Result<Search, Refusal> {
+        criteria(&mut Cursor::new(octets, self.grammar()))
     }
 
     /// Most octets of a command now.

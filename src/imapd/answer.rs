@@ -24,6 +24,7 @@ enum Detail {
     Modified(NumberSet),
     MailboxId(String),
     BadUrl(String),
+    UndefinedFilter(String),
     CopyUid(u32, NumberSet, NumberSet),
 }
 
@@ -69,6 +70,13 @@ impl Answer {
         Self { status, code: Detail::BadUrl(url.to_owned()), text }
     }
 
+    /// "MUST cause failure of the SEARCH command with the tagged NO response that includes the UNDEFINED-FILTER response
+    /// code followed by the name" (RFC 5466 §3.1).
+    pub(crate) fn undefined_filter(name: &str) -> Self {
+        let code = Detail::UndefinedFilter(name.to_owned());
+        Self { status: Status::No, code, text: Some("There is no such filter".into()) }
+    }
+
     /// STORE left these alone (RFC 7162 §3.1.3).
     pub(crate) fn modified(set: NumberSet) -> Self {
         let text = Some("Some messages had changed meanwhile".into());
@@ -95,6 +103,7 @@ impl Answer {
         match &self.code {
             Detail::None => tell(None),
             Detail::Code(code) => tell(Some(code)),
+            Detail::UndefinedFilter(name) => tell(Some(&Code::UndefinedFilter(name))),
             Detail::AppendUid(uidvalidity, uids) => {
                 tell(Some(&Code::AppendUid(*uidvalidity, uids)))
             }

@@ -53,7 +53,11 @@ impl Watching {
 }
 
 /// Whether a group of mailboxes holds this name. All mailboxes are personal, and mail may be delivered to any of them.
-fn covers(mailboxes: &NotifyMailboxes, name: &str, subscribed: &BTreeSet<String>) -> bool {
+pub(crate) fn covers(
+    mailboxes: &NotifyMailboxes,
+    name: &str,
+    subscribed: &BTreeSet<String>,
+) -> bool {
     let below = |root: &String| {
         name.strip_prefix(root.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(SEPARATOR))

@@ -129,24 +129,35 @@ impl Mail {
         account: AccountId,
         rows: &[UidRow],
     ) -> Result<Vec<Option<Arc<Message>>>, MailError> {
-        let mut found: HashMap<MessageId, Arc<Message>> = HashMap::with_capacity(rows.len());
-        let mut missing = Vec::new();
-        for row in rows {
-            match self.messages.get(&row.message) {
-                Some(message) => {
-                    found.insert(row.message, message);
-                }
-                None => missing.push(row.message),
+        self.messages_of(account, rows.iter().map(|row| row.message)).await
+    }
+
+    /// As [`Mail::messages`], by their ids.
+    pub(crate) async fn messages_of(
+        &self,
+        account: AccountId,
+        ids: impl Iterator<Item = MessageId>,
+    ) -> Result<Vec<Option<Arc<Message>>>, MailError> {
+        let mut missing: HashMap<MessageId, Vec<usize>> = HashMap::new();
+        let mut found = Vec::with_capacity(ids.size_hint().0);
+        for (at, id) in ids.enumerate() {
+            let message = self.messages.get(&id);
+            if message.is_none() {
+                missing.entry(id).or_default().push(at);
             }
+            found.push(message);
         }
         if !missing.is_empty() {
-            for row in store::message::message_rows(&self.store, account, &missing).await? {
+            let wanted: Vec<MessageId> = missing.keys().copied().collect();
+            for row in store::message::message_rows(&self.store, account, &wanted).await? {
                 let message = Arc::new(Message::decode(row)?);
                 self.messages.insert(message.id, Arc::clone(&message));
-                found.insert(message.id, message);
+                for at in missing.remove(&message.id).unwrap_or_default() {
+                    found[at] = Some(Arc::clone(&message));
+                }
             }
         }
-        Ok(rows.iter().map(|row| found.get(&row.message).map(Arc::clone)).collect())
+        Ok(found)
     }
 
     /// Finds out where the bytes of these messages are, all with one question, so that reading them asks no

@@ -11,6 +11,7 @@ mod decoded;
 mod error;
 mod fetch;
 mod hub;
+mod ids;
 mod index;
 mod mailboxes;
 mod maildrop;
@@ -64,6 +65,8 @@ use types::{MailboxId, MessageId};
 const STRUCTURE_CACHE: u64 = 64 * 1024 * 1024;
 /// Octets of UID runs of large mailboxes that a node remembers.
 const SNAPSHOT_CACHE: u64 = 8 * 1024 * 1024;
+/// Octets of what UIDs stand for that a node remembers.
+const IDS_CACHE: u64 = 16 * 1024 * 1024;
 /// How often a write is tried while the account is locked by another one.
 const LOCK_TRIES: u32 = 4;
 
@@ -78,6 +81,8 @@ pub struct Mail {
     messages: moka::sync::Cache<MessageId, Arc<Message>>,
     /// Large mailboxes as they were when somebody last opened or left them.
     snapshots: moka::sync::Cache<MailboxId, Arc<view::Snapshot>>,
+    /// Which message a UID stands for.
+    ids: moka::sync::Cache<MailboxId, Arc<ids::Ids>>,
 }
 
 impl Mail {
@@ -92,7 +97,11 @@ impl Mail {
             .max_capacity(SNAPSHOT_CACHE)
             .weigher(|_, snapshot: &Arc<view::Snapshot>| snapshot.weight())
             .build();
-        Self { store, blob, hub, budget, messages, snapshots }
+        let ids = moka::sync::Cache::builder()
+            .max_capacity(IDS_CACHE)
+            .weigher(|_, ids: &Arc<ids::Ids>| ids.weight())
+            .build();
+        Self { store, blob, hub, budget, messages, snapshots, ids }
     }
 
     /// Who wakes this node's sessions.

@@ -7,9 +7,12 @@
 
 mod bytes;
 pub(crate) mod dates;
+mod fuzzy;
+mod relevancy;
 mod signature;
 mod text;
 
+pub use relevancy::Scores;
 pub(crate) use signature::{FORMAT, sign};
 
 use crate::collate::fold;
@@ -19,11 +22,12 @@ use crate::view::View;
 use crate::{Mail, MailError};
 use chrono::NaiveDate;
 use futures::{StreamExt, TryStreamExt};
+use fuzzy::Fuzzy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::message::UidRow;
-use store::search::{PROBES, search_candidates};
-use types::{Flags, MessageId, ModSeq, ThreadId};
+use store::search::{search_candidates, search_candidates_near};
+use types::{Flags, MessageId, ModSeq, ThreadId, Uid};
 
 /// Messages whose bytes are read at the same time.
 const READERS: usize = 4;
@@ -31,6 +35,8 @@ const READERS: usize = 4;
 const STRUCTURES: usize = 500;
 /// Needles that the index is asked for; further ones are looked for in the bytes.
 const SIEVES: usize = 16;
+/// Messages judged at a time where their rows are not needed.
+const IDS: usize = 2_000;
 
 /// How a date compares. Time and zone are disregarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +92,8 @@ pub enum Key {
     Body(String),
     /// The text is in the header or the body.
     Text(String),
+    /// About this: its texts match by words, more or less well (RFC 6203).
+    Fuzzy(Box<Key>),
 }
 
 /// A condition made ready.
@@ -111,6 +119,8 @@ struct Needle {
     place: Place,
     /// Folded.
     text: String,
+    /// Where it may be there more or less.
+    fuzzy: Option<Fuzzy>,
 }
 
 #[derive(Debug, Clone)]
@@ -127,8 +137,8 @@ struct Facts<'a> {
     /// Needles of which the index says that they are not there, a bit each.
     absent: u32,
     message: Option<&'a Message>,
-    /// Which needles its bytes hold.
-    found: Option<&'a [bool]>,
+    /// How well its bytes hold each needle: 100 to the letter, 0 not at all.
+    found: Option<&'a [u8]>,
 }
 
 /// A message not judged yet.
@@ -143,7 +153,7 @@ impl Query {
     #[must_use]
     pub fn new(key: Key) -> Self {
         let mut needles = Vec::new();
-        let root = compile(key, &mut needles);
+        let root = compile(key, false, &mut needles);
         Self { root, needles }
     }
 
@@ -174,18 +184,26 @@ impl Query {
     }
 }
 
-fn compile(key: Key, needles: &mut Vec<Needle>) -> Node {
+fn compile(key: Key, fuzzy: bool, needles: &mut Vec<Needle>) -> Node {
     let mut needle = |place, text: &str| {
-        needles.push(Needle { place, text: fold(text) });
+        let text = fold(text);
+        let fuzzy = fuzzy.then(|| Fuzzy::new(&text));
+        needles.push(Needle { place, text, fuzzy });
         Node::Needle(needles.len() - 1)
     };
     match key {
         Key::Header(name, text) => needle(Place::Field(name), &text),
         Key::Body(text) => needle(Place::Body, &text),
         Key::Text(text) => needle(Place::Anywhere, &text),
-        Key::And(keys) => Node::And(keys.into_iter().map(|key| compile(key, needles)).collect()),
-        Key::Or(a, b) => Node::Or(Box::new(compile(*a, needles)), Box::new(compile(*b, needles))),
-        Key::Not(key) => Node::Not(Box::new(compile(*key, needles))),
+        Key::And(keys) => {
+            Node::And(keys.into_iter().map(|key| compile(key, fuzzy, needles)).collect())
+        }
+        Key::Or(a, b) => {
+            let [a, b] = [a, b].map(|key| Box::new(compile(*key, fuzzy, needles)));
+            Node::Or(a, b)
+        }
+        Key::Not(key) => Node::Not(Box::new(compile(*key, fuzzy, needles))),
+        Key::Fuzzy(key) => compile(*key, true, needles),
         other => Node::Key(other),
     }
 }
@@ -210,6 +228,17 @@ impl Node {
         })
     }
 
+    /// Whether it asks for what may change of a copy, or stands in its row only.
+    fn needs_rows(&self) -> bool {
+        match self {
+            Self::Key(key) => !matches!(key, Key::All | Key::Uids(_) | Key::Recent | Key::Sent(..)),
+            Self::Needle(_) => false,
+            Self::Not(node) => node.needs_rows(),
+            Self::Or(a, b) => a.needs_rows() || b.needs_rows(),
+            Self::And(nodes) => nodes.iter().any(Self::needs_rows),
+        }
+    }
+
     fn judge(&self, facts: &Facts<'_>, needles: &[Needle]) -> Option<bool> {
         match self {
             Self::Not(node) => node.judge(facts, needles).map(|yes| !yes),
@@ -230,9 +259,12 @@ impl Node {
                 _ => None,
             },
             Self::Needle(index) => match facts.found {
-                Some(found) => found.get(*index).copied(),
+                Some(found) => found.get(*index).map(|score| *score > 0),
                 None if *index < SIEVES && facts.absent >> index & 1 == 1 => Some(false),
-                None => needles.get(*index).and_then(|needle| needle.in_kept(facts.message?)),
+                None => {
+                    let score = needles.get(*index)?.in_kept(facts.message?)?;
+                    Some(score > 0)
+                }
             },
             Self::Key(key) => judge_key(key, facts),
         }
@@ -277,21 +309,19 @@ impl When {
 }
 
 impl Needle {
-    /// What to ask the index for, where it can tell and only bytes could otherwise.
-    fn probes(&self) -> Option<[i32; PROBES]> {
-        match &self.place {
-            Place::Field(name) if message::is_kept(name) => None,
-            _ => signature::probes(&self.text),
-        }
+    /// Whether the index can tell something, where only bytes could otherwise.
+    fn is_sieved(&self) -> bool {
+        !matches!(&self.place, Place::Field(name) if message::is_kept(name))
     }
 
-    /// Whether the kept fields hold it; `None`: they cannot tell.
-    fn in_kept(&self, message: &Message) -> Option<bool> {
+    /// How well the kept fields hold it; `None`: they cannot tell.
+    fn in_kept(&self, message: &Message) -> Option<u8> {
         let Place::Field(name) = &self.place else { return None };
         let structure = &message.structure;
-        structure
-            .covers(std::slice::from_ref(name))
-            .then(|| structure.fields.iter().any(|field| self.in_field(&field.name, &field.value)))
+        structure.covers(std::slice::from_ref(name)).then(|| {
+            let fields = structure.fields.iter();
+            fields.map(|field| self.in_field(&field.name, &field.value)).max().unwrap_or(0)
+        })
     }
 }
 
@@ -327,14 +357,41 @@ impl Mail {
             candidates = candidates.intersection(&changed);
         }
         progress.goal.store(candidates.len(), Ordering::Relaxed);
-        let mut pages = Pages::wide(view.target(), candidates);
         let mut matching = UidSet::default();
-        while let Some(rows) = pages.next(self).await? {
-            let mut judged = judge.page(rows).await?;
+        let mut note = |mut judged: Vec<u32>| {
             judged.sort_unstable();
             judged.into_iter().for_each(|uid| matching.push(uid));
+        };
+        if !query.root.needs_rows()
+            && let Some(ids) = self.ids(view.target(), &candidates).await?
+        {
+            let mut left = ids.of(&candidates).peekable();
+            while left.peek().is_some() {
+                let rows = left.by_ref().take(IDS).map(|(uid, message)| row_of(uid, message));
+                note(judge.page(rows.collect()).await?);
+            }
+            return Ok(matching);
+        }
+        let mut pages = Pages::wide(view.target(), candidates);
+        while let Some(rows) = pages.next(self).await? {
+            note(judge.page(rows).await?);
         }
         Ok(matching)
+    }
+}
+
+/// A row of which only what never changes counts.
+fn row_of(uid: u32, message: MessageId) -> UidRow {
+    UidRow {
+        uid: Uid(uid),
+        message,
+        flags: Flags::default(),
+        keywords: Vec::new(),
+        modseq: ModSeq(0),
+        thread: ThreadId(message.0),
+        received_at: chrono::DateTime::UNIX_EPOCH,
+        saved_at: chrono::DateTime::UNIX_EPOCH,
+        size: 0,
     }
 }
 
@@ -367,7 +424,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn ask(&self, open: &Open, found: Option<&[bool]>) -> Option<bool> {
+    fn ask(&self, open: &Open, found: Option<&[u8]>) -> Option<bool> {
         let Open { row, absent, message } = open;
         let recent = self.view.is_recent(row.uid.0);
         let facts = Facts { row, recent, absent: *absent, message: message.as_deref(), found };
@@ -407,8 +464,16 @@ impl Judge<'_> {
         let (store, account) = (&self.mail.store, self.view.target().account);
         let ids: Vec<MessageId> = open.iter().map(|open| open.row.message).collect();
         for (index, needle) in self.query.needles.iter().enumerate().take(SIEVES) {
-            let Some(probes) = needle.probes().filter(|_| !ids.is_empty()) else { continue };
-            let found = search_candidates(store, account, FORMAT, &ids, &probes).await?;
+            if ids.is_empty() || !needle.is_sieved() {
+                continue;
+            }
+            let found = if let Some(fuzzy) = &needle.fuzzy {
+                let Some((probes, least)) = fuzzy.probes() else { continue };
+                search_candidates_near(store, account, FORMAT, &ids, probes, least).await?
+            } else {
+                let Some(probes) = signature::probes(&needle.text) else { continue };
+                search_candidates(store, account, FORMAT, &ids, &probes).await?
+            };
             let mut candidate = vec![false; ids.len()];
             for at in found {
                 if let Some(candidate) = candidate.get_mut(at) {
@@ -427,8 +492,8 @@ impl Judge<'_> {
         mut open: Vec<Open>,
         matching: &mut Vec<u32>,
     ) -> Result<(), MailError> {
-        let rows: Vec<UidRow> = open.iter().map(|open| open.row.clone()).collect();
-        let messages = self.mail.messages(self.view.target().account, &rows).await?;
+        let ids = open.iter().map(|open| open.row.message);
+        let messages = self.mail.messages_of(self.view.target().account, ids).await?;
         open.iter_mut().zip(messages).for_each(|(open, message)| open.message = message);
         open.retain(|open| open.message.is_some());
         let open = self.sift(open, matching);

@@ -5,7 +5,7 @@
 use crate::collate::sort_key;
 use crate::fetch::{Message, Pages};
 use crate::search::dates::moment;
-use crate::search::{Progress, Query};
+use crate::search::{Progress, Query, Scores};
 use crate::subject::Subject;
 use crate::uids::UidSet;
 use crate::view::View;
@@ -37,6 +37,8 @@ pub enum SortBy {
     DisplayFrom,
     /// The first To address as it is shown (RFC 5957).
     DisplayTo,
+    /// How well it matches, the best first (RFC 6203).
+    Relevancy,
 }
 
 /// One criterion.
@@ -63,20 +65,20 @@ struct Entry {
 impl SortBy {
     /// Whether the row alone tells.
     fn in_row(self) -> bool {
-        matches!(self, Self::Arrival | Self::Size)
+        matches!(self, Self::Arrival | Self::Size | Self::Relevancy)
     }
 
-    fn value(self, row: &UidRow, message: Option<&Message>) -> Value {
-        let Some(message) = message else {
+    fn value(self, row: &UidRow, message: Option<&Message>, score: u8) -> Value {
+        let Some(message) = message.filter(|_| !self.in_row()) else {
             return Value::Number(match self {
                 Self::Size => row.size.into(),
+                Self::Relevancy => -i64::from(score),
                 _ => row.received_at.timestamp(),
             });
         };
         let envelope = &message.structure.envelope;
         let text = match self {
-            Self::Arrival => return Value::Number(row.received_at.timestamp()),
-            Self::Size => return Value::Number(row.size.into()),
+            Self::Arrival | Self::Size | Self::Relevancy => String::new(),
             Self::Date => return Value::Number(sent(row, message)),
             Self::Subject => Subject::new(envelope.subject.as_deref().unwrap_or_default()).base,
             Self::Cc => mailbox(&envelope.cc),
@@ -114,8 +116,15 @@ fn display(list: &[Address]) -> String {
 }
 
 impl Entry {
-    fn new(criteria: &[Criterion], row: &UidRow, message: Option<&Message>) -> Self {
-        let values = criteria.iter().map(|criterion| criterion.by.value(row, message)).collect();
+    fn new(
+        criteria: &[Criterion],
+        row: &UidRow,
+        message: Option<&Message>,
+        scores: &Scores,
+    ) -> Self {
+        let score = scores.get(&row.uid.0).copied().unwrap_or(0);
+        let value = |criterion: &Criterion| criterion.by.value(row, message, score);
+        let values = criteria.iter().map(value).collect();
         Self { uid: row.uid.0, values }
     }
 
@@ -143,7 +152,8 @@ impl Entry {
 }
 
 impl Mail {
-    /// The known messages of a view that match, in order.
+    /// The known messages of a view that match, in order; with `relevancy`, or where they are sorted by it, also how
+    /// well they match.
     ///
     /// # Errors
     /// As [`Mail::search`].
@@ -152,20 +162,25 @@ impl Mail {
         view: &View,
         query: &Query,
         criteria: &[Criterion],
+        relevancy: bool,
         progress: &Progress,
-    ) -> Result<Vec<u32>, MailError> {
+    ) -> Result<(Vec<u32>, Scores), MailError> {
         let found = self.search_watched(view, query, progress).await?;
+        let scored = relevancy || criteria.iter().any(|c| c.by == SortBy::Relevancy);
+        let scores =
+            if scored { self.relevancy(view, query, &found).await? } else { Scores::new() };
         let mut entries = Vec::new();
         let _shares = self
             .each_found(view, found, !criteria.iter().all(|c| c.by.in_row()), |row, message| {
-                let entry = Entry::new(criteria, row, message.map(AsRef::as_ref));
+                let message = message.map(AsRef::as_ref);
+                let entry = Entry::new(criteria, row, message, &scores);
                 let weight = entry.weight();
                 entries.push(entry);
                 weight
             })
             .await?;
         entries.sort_unstable_by(|a, b| a.compare(b, criteria));
-        Ok(entries.into_iter().map(|entry| entry.uid).collect())
+        Ok((entries.into_iter().map(|entry| entry.uid).collect(), scores))
     }
 
     /// Goes through what was found, with what never changes of each if that is wanted; `each` tells how much memory

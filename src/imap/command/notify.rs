@@ -9,7 +9,7 @@ use crate::response::Code;
 /// Most groups of one NOTIFY.
 const MAX_GROUPS: usize = 64;
 /// Most names of mailboxes in all of it; more would be too expensive.
-const MAX_NAMES: usize = 1_000;
+pub(super) const MAX_NAMES: usize = 1_000;
 /// Most events of one group.
 const MAX_EVENTS: usize = 16;
 

@@ -7,7 +7,7 @@ use crate::capability::Capability;
 use crate::cursor::{Cursor, Parsed, Refusal};
 use crate::date::date;
 use crate::flags::{Flag, keyword};
-use crate::response::Code;
+use crate::response::{Code, Status};
 use crate::set::{NumberSet, SequenceSet, sequence_set};
 use chrono::NaiveDate;
 use types::Flags;
@@ -61,13 +61,16 @@ pub struct Returns {
     pub save: bool,
     /// Only these of all (RFC 9394).
     pub partial: Option<PartialRange>,
+    /// How well each matches (RFC 6203).
+    pub relevancy: bool,
 }
 
 impl Returns {
     /// Whether nothing but SAVE was asked for: then there is no ESEARCH response.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        !(self.min || self.max || self.all || self.count || self.partial.is_some())
+        let told = self.min || self.max || self.all || self.count || self.relevancy;
+        !told && self.partial.is_none()
     }
 
     /// What SAVE keeps of the numbers found: with MIN, MAX or PARTIAL and neither ALL nor COUNT only those (RFC 5182
@@ -162,6 +165,10 @@ pub enum SearchKey {
     ThreadId(String),
     /// Whether the mailbox keeps SAVEDATE (RFC 8514).
     SaveDateSupported,
+    /// What the filter of this name says (RFC 5466); a driver puts its keys in this place.
+    Filter(String),
+    /// About this (RFC 6203).
+    Fuzzy(Box<SearchKey>),
     /// Not this.
     Not(Box<SearchKey>),
     /// One of these.
@@ -173,20 +180,45 @@ pub enum SearchKey {
 /// `"SEARCH" [search-return-opts] SP search-program`
 pub(super) fn search(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     cursor.space()?;
-    let mut returns = None;
-    if cursor.take_word("RETURN ") {
-        cursor.need(Capability::ESearch)?;
-        returns = Some(return_options(cursor)?);
-        cursor.space()?;
-    } else if cursor.grammar.rev2() {
+    let mut returns = options(cursor)?;
+    if returns.is_none() && cursor.grammar.rev2() {
         // RFC 9051 §6.4.4: without RETURN it is as RETURN (ALL).
         returns = Some(Returns { all: true, ..Returns::default() });
     }
-    if cursor.take_word("CHARSET ") {
-        charset(cursor)?;
-        cursor.space()?;
+    let search = with_charset(cursor, call.uid, returns)?;
+    Ok(Request::Command(Command::Search(search)))
+}
+
+/// `["RETURN" SP "(" ... ")" SP]`
+pub(super) fn options(cursor: &mut Cursor<'_>) -> Parsed<Option<Returns>> {
+    if !cursor.take_word("RETURN ") {
+        return Ok(None);
     }
-    program(cursor, call.uid, returns).map(|search| Request::Command(Command::Search(search)))
+    cursor.need(Capability::ESearch)?;
+    let returns = return_options(cursor)?;
+    cursor.space()?;
+    Ok(Some(returns))
+}
+
+/// `["CHARSET" SP charset SP] search-key *(SP search-key)`
+pub(super) fn with_charset(
+    cursor: &mut Cursor<'_>,
+    uid: bool,
+    returns: Option<Returns>,
+) -> Parsed<Search> {
+    if cursor.take_word("CHARSET ") {
+        let known = charset(cursor);
+        cursor.space()?;
+        if let Err(refusal) = known {
+            // FILTER with another charset than UTF-8 "MUST result in the tagged BAD response", which "MUST contain the
+            // BADCHARSET response code" (RFC 5466 §3.1).
+            return match program(cursor, uid, returns) {
+                Ok(_) if cursor.filters => Err(Refusal { status: Status::Bad, ..refusal }),
+                _ => Err(refusal),
+            };
+        }
+    }
+    program(cursor, uid, returns)
 }
 
 /// `search-key *(SP search-key)`, the end of SEARCH, SORT and THREAD.
@@ -197,8 +229,15 @@ pub(super) fn program(
 ) -> Parsed<Search> {
     let mut left = MAX_KEYS;
     let keys = keys(cursor, MAX_DEPTH, &mut left)?;
+    if returns.is_some_and(|returns| returns.relevancy) && !cursor.fuzzy {
+        return Err(NOT_FUZZY);
+    }
     Ok(Search { uid, returns, keys, modseq: cursor.condstore })
 }
+
+/// "The RELEVANCY return option MUST NOT be used unless a FUZZY search key is also given" (RFC 6203 §4), and so the
+/// criterion of SORT (§6).
+pub(super) const NOT_FUZZY: Refusal = Refusal::bad("RELEVANCY goes with FUZZY");
 
 /// `"(" [search-return-opt *(SP search-return-opt)] ")"`
 pub(super) fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
@@ -220,6 +259,10 @@ pub(super) fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
                 if returns.partial.replace(partial_range(cursor)?).is_some() {
                     return Err(ONE_PART);
                 }
+            }
+            "RELEVANCY" => {
+                cursor.need(Capability::SearchFuzzy)?;
+                returns.relevancy = true;
             }
             _ => return Err(Refusal::bad("Unknown result option")),
         }
@@ -300,6 +343,17 @@ fn key(cursor: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<Search
             cursor.space()?;
             Ok(SearchKey::Or(Box::new(one), Box::new(key(cursor, deeper, left)?)))
         }
+        "FUZZY" => {
+            cursor.need(Capability::SearchFuzzy)?;
+            cursor.fuzzy = true;
+            cursor.space()?;
+            Ok(SearchKey::Fuzzy(Box::new(key(cursor, deeper, left)?)))
+        }
+        "FILTER" => {
+            cursor.need(Capability::Filters)?;
+            cursor.space()?;
+            filter(cursor)
+        }
         "SAVEDATESUPPORTED" => {
             cursor.need(Capability::SaveDate)?;
             Ok(SearchKey::SaveDateSupported)
@@ -309,6 +363,24 @@ fn key(cursor: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<Search
             None => with_argument(cursor, name),
         },
     }
+}
+
+/// `filter-name`: an atom without `/` (RFC 5466 §4). What it says is not known here: it may hold message numbers.
+fn filter(cursor: &mut Cursor<'_>) -> Parsed<SearchKey> {
+    let name = cursor.atom()?;
+    cursor.numbers = true;
+    cursor.filters = true;
+    if name.contains('/') {
+        return Err(Refusal::bad("Not the name of a filter"));
+    }
+    Ok(SearchKey::Filter(name.to_owned()))
+}
+
+/// `search-criteria`: what a filter says (RFC 5466 §3.2), and nothing behind it.
+pub(crate) fn criteria(cursor: &mut Cursor<'_>) -> Parsed<Search> {
+    let search = program(cursor, false, None)?;
+    cursor.end()?;
+    Ok(search)
 }
 
 /// Keys without arguments.

@@ -1,6 +1,6 @@
 //! SORT and THREAD (RFC 5256), SORT=DISPLAY (RFC 5957), ESORT (RFC 5267 §3).
 
-use super::search::{Search, charset_name, program, return_options};
+use super::search::{NOT_FUZZY, Search, charset_name, program, return_options};
 use super::{Call, Command, Request};
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Parsed, Refusal};
@@ -70,6 +70,8 @@ pub enum SortKey {
     DisplayFrom,
     /// The first To address as it is shown (RFC 5957).
     DisplayTo,
+    /// How well it matches, the best first (RFC 6203 §6).
+    Relevancy,
 }
 
 /// THREAD.
@@ -104,6 +106,9 @@ pub(super) fn sort(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     charset_name(cursor)?;
     cursor.space()?;
     let search = program(cursor, call.uid, returns)?;
+    if criteria.iter().any(|criterion| criterion.key == SortKey::Relevancy) && !cursor.fuzzy {
+        return Err(NOT_FUZZY);
+    }
     Ok(Request::Command(Command::Sort(Sort { search, criteria })))
 }
 
@@ -120,6 +125,10 @@ fn criterion(cursor: &mut Cursor<'_>) -> Parsed<SortCriterion> {
         "TO" => SortKey::To,
         "DISPLAYFROM" => display(cursor, SortKey::DisplayFrom)?,
         "DISPLAYTO" => display(cursor, SortKey::DisplayTo)?,
+        "RELEVANCY" => {
+            cursor.need(Capability::SearchFuzzy)?;
+            SortKey::Relevancy
+        }
         _ => return Err(Refusal::bad("Unknown sort criterion")),
     };
     Ok(SortCriterion { reverse, key })

@@ -93,6 +93,8 @@ pub enum Code<'a> {
     UidValidity(u32),
     /// RFC 4467 §5
     UrlMech,
+    /// RFC 5466 §3.1: the name of the filter.
+    UndefinedFilter(&'a str),
     Unavailable,
     UnknownCte,
     /// RFC 3501: the first unseen message.
@@ -149,6 +151,7 @@ impl Code<'_> {
             Self::UidRequired => "UIDREQUIRED",
             Self::UidValidity(_) => "UIDVALIDITY",
             Self::UrlMech => "URLMECH INTERNAL",
+            Self::UndefinedFilter(_) => "UNDEFINED-FILTER",
             Self::Unavailable => "UNAVAILABLE",
             Self::UnknownCte => "UNKNOWN-CTE",
             Self::Unseen(_) => "UNSEEN",
@@ -209,6 +212,10 @@ impl Code<'_> {
             }
             Self::AppendUid(validity, uids) => write_sets(out, *validity, &[uids]),
             Self::CopyUid(validity, from, to) => write_sets(out, *validity, &[from, to]),
+            Self::UndefinedFilter(name) => {
+                out.extend_from_slice(b" ");
+                out.extend_from_slice(name.as_bytes());
+            }
             Self::Capability(list) => {
                 out.extend_from_slice(b" ");
                 out.extend_from_slice(list.as_bytes());

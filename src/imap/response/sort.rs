@@ -1,6 +1,7 @@
 //! SORT and THREAD (RFC 5256 §4), and ESEARCH of an extended SORT (RFC 5267 §3).
 
 use super::Writer;
+use super::search::Found;
 use super::text::push_number;
 use crate::command::Sort;
 
@@ -14,28 +15,27 @@ pub struct ThreadNode {
 }
 
 impl Writer<'_> {
-    /// Answers a SORT: `* SORT ...` in this order, or `* ESEARCH` where RETURN was given. `modseq` as with
-    /// [`Writer::search_with`].
-    pub fn sort(&mut self, tag: &str, sort: &Sort, found: &[u32], modseq: Option<u64>) {
+    /// Answers a SORT: `* SORT ...` in this order, or `* ESEARCH` where RETURN was given.
+    pub fn sort(&mut self, tag: &str, sort: &Sort, found: &[u32], more: Found<'_>) {
         match &sort.search.returns {
             None => {
                 self.out.extend_from_slice(b"* SORT");
                 found.iter().for_each(|number| self.item(" ", u64::from(*number)));
-                if let Some(modseq) = modseq {
+                if let Some(modseq) = more.modseq {
                     self.item(" (MODSEQ ", modseq);
                     self.out.extend_from_slice(b")");
                 }
                 self.out.extend_from_slice(b"\r\n");
             }
             Some(returns) if returns.is_silent() => {}
-            Some(_) => self.sorted_esearch(tag, sort, found, modseq),
+            Some(_) => self.sorted_esearch(tag, sort, found, more),
         }
     }
 
     /// MIN and MAX are "the lowest sorted" and "the highest sorted" (RFC 5267 §3.1).
-    fn sorted_esearch(&mut self, tag: &str, sort: &Sort, found: &[u32], modseq: Option<u64>) {
+    fn sorted_esearch(&mut self, tag: &str, sort: &Sort, found: &[u32], more: Found<'_>) {
         let returns = sort.search.returns.unwrap_or_default();
-        self.esearch_head(tag, sort.search.uid);
+        self.esearch_head(tag, sort.search.uid, more.place);
         if let (true, Some(first)) = (returns.min, found.first()) {
             self.item(" MIN ", u64::from(*first));
         }
@@ -55,10 +55,7 @@ impl Writer<'_> {
         if returns.count {
             self.item(" COUNT ", found.len() as u64);
         }
-        if let Some(modseq) = modseq {
-            self.item(" MODSEQ ", modseq);
-        }
-        self.out.extend_from_slice(b"\r\n");
+        self.esearch_end(&returns, found.len() as u64, more);
     }
 
     /// Numbers in their order; only runs that rise by one become ranges.

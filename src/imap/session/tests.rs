@@ -7,10 +7,10 @@
 use super::*;
 use crate::command::{COMMANDS, FetchItem, SpecialUse};
 use crate::response::{
-    Attribute, ListEntry, NamespaceEntry, QuotaResource, StatusData, StatusValue, ThreadNode,
+    Attribute, Found, ListEntry, NamespaceEntry, QuotaResource, StatusData, StatusValue, ThreadNode,
 };
 use crate::set::NumberSet;
-use crate::{Capabilities, Search, StatusItem, Thread, ThreadAlgorithm};
+use crate::{Capabilities, Search, SearchKey, StatusItem, Thread, ThreadAlgorithm};
 use chrono::DateTime;
 use proptest::prelude::*;
 use types::Flags;
@@ -135,7 +135,17 @@ impl Client {
             }
             Command::Sort(sort) => {
                 let modseq = sort.search.modseq.then_some(1236);
-                writer.sort(&tag, sort, &[5, 3, 4, 1, 2, 10, 11, 12], modseq);
+                let scores = [99, 80, 70, 42, 30, 20, 10, 4];
+                let wanted = sort.search.returns.is_some_and(|returns| returns.relevancy);
+                let more = Found { modseq, place: None, scores: wanted.then_some(&scores) };
+                writer.sort(&tag, sort, &[5, 3, 4, 1, 2, 10, 11, 12], more);
+            }
+            Command::MultiSearch(search) => {
+                let found = [3002, 4004].into_iter().collect();
+                for (mailbox, uidvalidity) in [("folder1", 1), ("folder2/B\u{e4}nana", 503)] {
+                    let more = Found { place: Some((mailbox, uidvalidity)), ..Found::default() };
+                    writer.search_with(&tag, &search.search, &found, more);
+                }
             }
             Command::Thread(thread) => answer_thread(&mut writer, thread),
             Command::GetMetadata(get) => {
@@ -200,7 +210,11 @@ impl Client {
                 writer.quota_root(mailbox, &["", "#user/alice"]);
                 writer.quota("", &[STORAGE]);
             }
-            Command::Search(search) => answer_search(&mut writer, &tag, search),
+            Command::Search(search) => {
+                if let Some(code) = answer_search(&mut writer, &tag, search) {
+                    return self.session.finish(Status::No, Some(&code), "No such filter");
+                }
+            }
             Command::List(list) if list.root_only => writer
                 .list(&ListEntry { attributes: &[Attribute::NoSelect], ..ListEntry::default() }),
             Command::List(list) => {
@@ -356,11 +370,23 @@ fn deep_threads_cost_no_stack() {
     assert_eq!(count(b'('), count(b')'));
 }
 
-fn answer_search(writer: &mut Writer<'_>, tag: &str, search: &Search) {
+fn holds_undefined(keys: &[SearchKey]) -> bool {
+    keys.iter().any(|key| matches!(key, SearchKey::Filter(name) if name == "nowhere"))
+}
+
+/// A response code: it failed.
+fn answer_search(writer: &mut Writer<'_>, tag: &str, search: &Search) -> Option<Code<'static>> {
     let found = [2, 3, 4, 9].into_iter().collect();
     // Each message's mod-sequence is 917,162,000 more than its number.
     let modseq = search.returned(&found).and_then(|set| set.last());
-    writer.search_with(tag, search, &found, modseq.map(|last| 917_162_000 + u64::from(last)));
+    let modseq = modseq.map(|last| 917_162_000 + u64::from(last));
+    let wanted = search.returns.is_some_and(|returns| returns.relevancy);
+    let scores = wanted.then_some([4, 99, 42, 7].as_slice());
+    if holds_undefined(&search.keys) {
+        return Some(Code::UndefinedFilter("nowhere"));
+    }
+    writer.search_with(tag, search, &found, Found { modseq, place: None, scores });
+    None
 }
 
 fn fetch_item(line: &mut crate::FetchLine<'_>, item: &FetchItem) {
@@ -528,7 +554,7 @@ fn arguments(name: &str) -> &'static str {
         "STATUS" => " INBOX (MESSAGES)",
         "APPEND" => " INBOX {2+}\r\nx\n",
         "REPLACE" => " 1 INBOX {2+}\r\nx\n",
-        "SEARCH" => " ALL",
+        "SEARCH" | "ESEARCH" => " ALL",
         "SORT" => " (DATE) UTF-8 ALL",
         "THREAD" => " REFERENCES UTF-8 ALL",
         "NOTIFY" => " NONE",

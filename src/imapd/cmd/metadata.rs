@@ -3,6 +3,7 @@
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
+use crate::cmd::filters;
 use imap::{Code, Depth, GetMetadata, MetadataEntry};
 use mail::{MAX_METADATA_VALUE, MailError, MailboxName};
 
@@ -55,6 +56,10 @@ pub(crate) async fn set(
     let shared = |(entry, _): &MetadataEntry| !entry.starts_with("/private");
     if mailbox.is_empty() && entries.iter().any(shared) {
         return Ok(Answer::no(Code::NoPerm, "What is shared of the server is its operator's"));
+    }
+    if mailbox.is_empty() && !entries.iter().all(|entry| filters::is_sound(&client.machine, entry))
+    {
+        return Ok(Answer::no(Code::Cannot, "A filter holds the keys of a SEARCH"));
     }
     let name = place(mailbox)?;
     let modseq = client.shared.mail.set_metadata(account, name.as_ref(), entries).await?;

@@ -2,10 +2,12 @@
 
 pub(crate) mod append;
 pub(crate) mod fetch;
+mod filters;
 mod info;
 pub(crate) mod list;
 mod mailbox;
 mod metadata;
+mod multisearch;
 mod quota;
 mod resync;
 mod search;
@@ -57,6 +59,7 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
             client.forget_login().await;
             Ok(Answer::ok())
         }
+        Command::MultiSearch(wanted) => multisearch::multi_search(client, &wanted).await,
         Command::Sort(sort) => search::sort(client, &sort).await,
         Command::Thread(thread) => search::thread(client, &thread).await,
         Command::GetQuota(root) => quota::get(client, &root).await,

@@ -2,16 +2,17 @@
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
+use crate::cmd::filters;
 use crate::selected::Selected;
 use crate::sets::{from_wire, numbers_of, resolve_loosely, to_wire};
 use crate::wire::Wire;
 use chrono::{DateTime, TimeDelta, Utc};
 use imap::{
-    Capability, Code, DateKind, DateOp, Flag, NumberSet, Search, SearchKey, Session, Sort, SortKey,
-    Status, Thread, ThreadAlgorithm, ThreadNode,
+    Capability, Code, DateKind, DateOp, Flag, Found, NumberSet, Search, SearchKey, Session, Sort,
+    SortKey, Status, Thread, ThreadAlgorithm, ThreadNode,
 };
-use mail::search::{Key, Progress, Query, When};
-use mail::{Algorithm, Criterion, Mail, MailError, SortBy, UidSet};
+use mail::search::{Key, Progress, Query, Scores, When};
+use mail::{Algorithm, Criterion, Mail, MailError, SortBy, UidSet, View};
 use net::Presence;
 use std::future::Future;
 use std::io;
@@ -33,13 +34,18 @@ struct Plan<'a> {
     progress: Progress,
 }
 
+/// A search as the domain knows it, over what a session sees.
+pub(super) fn query(view: &View, saved: &UidSet, search: &Search) -> Query {
+    let now = DateTime::<Utc>::from(SystemTime::now());
+    let keys = search.keys.iter().map(|key| translate(view, saved, key, now)).collect();
+    Query::new(Key::And(keys))
+}
+
 impl<'a> Plan<'a> {
     fn new(client: &'a mut Client, search: &Search) -> Result<Self, Answer> {
         let Client { machine, wire, selected, shared, .. } = client;
         let selected = selected.as_mut().ok_or_else(|| Answer::bad("No mailbox is selected"))?;
-        let now = DateTime::<Utc>::from(SystemTime::now());
-        let keys = search.keys.iter().map(|key| translate(selected, key, now)).collect();
-        let query = Query::new(Key::And(keys));
+        let query = query(&selected.view, &selected.saved, search);
         let mail = shared.mail.clone();
         Ok(Self { mail, machine, wire, selected, query, progress: Progress::default() })
     }
@@ -62,7 +68,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Waits for a search, and tells now and then how far it is (RFC 9585). For a client that left, none goes on. One that
 /// only said that it will send nothing more may still listen: that shows when something is sent to it.
-async fn patiently<T>(
+pub(super) async fn patiently<T>(
     machine: &mut Session,
     wire: &mut Wire,
     progress: &Progress,
@@ -103,18 +109,24 @@ async fn patiently<T>(
 
 pub(crate) async fn search(client: &mut Client, search: &Search) -> Result<Answer, Stop> {
     let saves = search.returns.is_some_and(|returns| returns.save);
+    let done = search_or_fail(client, search).await;
+    forget_saved(client, saves && done.is_err());
+    done
+}
+
+/// RFC 5182 §2.1: "If the SEARCH … fails … the search result variable is … the empty sequence".
+fn forget_saved(client: &mut Client, failed: bool) {
+    if let Some(selected) = client.selected.as_mut().filter(|_| failed) {
+        selected.saved = UidSet::default();
+    }
+}
+
+async fn search_or_fail(client: &mut Client, search: &Search) -> Result<Answer, Stop> {
+    let search = &*filters::expanded(client, search).await?;
     let plan = Plan::new(client, search)?;
-    let work = plan.mail.search_watched(&plan.selected.view, &plan.query, &plan.progress);
-    let found = match patiently(plan.machine, plan.wire, &plan.progress, work).await {
-        Ok(found) => found,
-        Err(stop) => {
-            if saves {
-                // RFC 5182 §2.1: "If the SEARCH … fails … the search result variable is … the empty sequence".
-                plan.selected.saved = UidSet::default();
-            }
-            return Err(stop);
-        }
-    };
+    let wanted = search.returns.is_some_and(|returns| returns.relevancy);
+    let work = scored(&plan.mail, &plan.selected.view, &plan.query, wanted, &plan.progress);
+    let (found, scores) = patiently(plan.machine, plan.wire, &plan.progress, work).await?;
     if let Some(returns) = search.returns.filter(|returns| returns.save) {
         plan.selected.saved = from_wire(&returns.saved(&to_wire(&found)));
     }
@@ -122,36 +134,61 @@ pub(crate) async fn search(client: &mut Client, search: &Search) -> Result<Answe
     let modseq = plan.modseq(returned).await?;
     let numbers = plan.numbers(search.uid, &found);
     let tag = plan.machine.tag().to_owned();
-    plan.machine.writer().search_with(&tag, search, &numbers, modseq);
+    let more = Found { modseq, place: None, scores: scores.as_deref() };
+    plan.machine.writer().search_with(&tag, search, &numbers, more);
     Ok(Answer::ok())
 }
 
 pub(crate) async fn sort(client: &mut Client, sort: &Sort) -> Result<Answer, Stop> {
     let saves = sort.search.returns.is_some_and(|returns| returns.save);
+    let done = sort_or_fail(client, sort).await;
+    forget_saved(client, saves && done.is_err());
+    done
+}
+
+async fn sort_or_fail(client: &mut Client, sort: &Sort) -> Result<Answer, Stop> {
+    let search = &*filters::expanded(client, &sort.search).await?;
+    let wanted = search.returns.is_some_and(|returns| returns.relevancy);
     let criteria: Vec<_> = sort.criteria.iter().map(criterion).collect();
-    let plan = Plan::new(client, &sort.search)?;
-    let work = plan.mail.sort(&plan.selected.view, &plan.query, &criteria, &plan.progress);
-    let found = match patiently(plan.machine, plan.wire, &plan.progress, work).await {
-        Ok(found) => found,
-        Err(stop) => {
-            if saves {
-                plan.selected.saved = UidSet::default();
-            }
-            return Err(stop);
-        }
-    };
+    let plan = Plan::new(client, search)?;
+    let view = &plan.selected.view;
+    let work = plan.mail.sort(view, &plan.query, &criteria, wanted, &plan.progress);
+    let (found, scores) = patiently(plan.machine, plan.wire, &plan.progress, work).await?;
     let returned = from_wire(&sort.saved(&found));
-    if saves {
+    if search.returns.is_some_and(|returns| returns.save) {
         plan.selected.saved = returned.clone();
     }
-    let told = sort.search.modseq && !found.is_empty();
+    let told = search.modseq && !found.is_empty();
     let modseq = plan.modseq(told.then_some(returned)).await?;
-    let number =
-        |uid: &u32| if sort.search.uid { Some(*uid) } else { plan.selected.view.number(*uid) };
+    let number = |uid: &u32| if search.uid { Some(*uid) } else { plan.selected.view.number(*uid) };
     let numbers: Vec<u32> = found.iter().filter_map(number).collect();
+    let scores = wanted.then(|| in_order(found.iter().copied(), &scores));
     let tag = plan.machine.tag().to_owned();
-    plan.machine.writer().sort(&tag, sort, &numbers, modseq);
+    let more = Found { modseq, place: None, scores: scores.as_deref() };
+    plan.machine.writer().sort(&tag, sort, &numbers, more);
     Ok(Answer::ok())
+}
+
+/// What a search finds, and how well each matches where that is wanted.
+pub(super) async fn scored(
+    mail: &Mail,
+    view: &View,
+    query: &Query,
+    wanted: bool,
+    progress: &Progress,
+) -> Result<(UidSet, Option<Vec<u8>>), MailError> {
+    let found = mail.search_watched(view, query, progress).await?;
+    if !wanted {
+        return Ok((found, None));
+    }
+    let scores = mail.relevancy(view, query, &found).await?;
+    let scores = in_order(found.iter(), &scores);
+    Ok((found, Some(scores)))
+}
+
+/// The scores of these messages; one that is gone has the lowest.
+fn in_order(uids: impl Iterator<Item = u32>, scores: &Scores) -> Vec<u8> {
+    uids.map(|uid| scores.get(&uid).copied().unwrap_or(1)).collect()
 }
 
 fn criterion(criterion: &imap::SortCriterion) -> Criterion {
@@ -165,6 +202,7 @@ fn criterion(criterion: &imap::SortCriterion) -> Criterion {
         SortKey::To => SortBy::To,
         SortKey::DisplayFrom => SortBy::DisplayFrom,
         SortKey::DisplayTo => SortBy::DisplayTo,
+        SortKey::Relevancy => SortBy::Relevancy,
     };
     Criterion { by, reverse: criterion.reverse }
 }
@@ -174,7 +212,8 @@ pub(crate) async fn thread(client: &mut Client, thread: &Thread) -> Result<Answe
         ThreadAlgorithm::OrderedSubject => Algorithm::OrderedSubject,
         ThreadAlgorithm::References => Algorithm::References,
     };
-    let plan = Plan::new(client, &thread.search)?;
+    let search = &*filters::expanded(client, &thread.search).await?;
+    let plan = Plan::new(client, search)?;
     let work = plan.mail.thread(&plan.selected.view, &plan.query, algorithm, &plan.progress);
     let threads = patiently(plan.machine, plan.wire, &plan.progress, work).await?;
     let number = |uid: u32| match uid {
@@ -191,9 +230,9 @@ pub(crate) async fn thread(client: &mut Client, thread: &Thread) -> Result<Answe
     Ok(Answer::ok())
 }
 
-fn translate(selected: &Selected, key: &SearchKey, now: DateTime<Utc>) -> Key {
-    let each = |key: &SearchKey| translate(selected, key, now);
-    let set = |set, uid| resolve_loosely(&selected.view, &selected.saved, set, uid);
+fn translate(view: &View, saved: &UidSet, key: &SearchKey, now: DateTime<Utc>) -> Key {
+    let each = |key: &SearchKey| translate(view, saved, key, now);
+    let set = |set, uid| resolve_loosely(view, saved, set, uid);
     let not = |key| Key::Not(Box::new(key));
     let ago = |seconds: u32| Key::ReceivedSince(now - TimeDelta::seconds(i64::from(seconds)));
     match key {
@@ -233,6 +272,9 @@ fn translate(selected: &Selected, key: &SearchKey, now: DateTime<Utc>) -> Key {
         SearchKey::EmailId(id) => MessageId::parse(id).map_or(not(Key::All), Key::Email),
         SearchKey::ThreadId(id) => ThreadId::parse(id).map_or(not(Key::All), Key::Thread),
         SearchKey::SaveDateSupported => Key::All,
+        // What filters say stands in their place by now.
+        SearchKey::Filter(_) => not(Key::All),
+        SearchKey::Fuzzy(key) => Key::Fuzzy(Box::new(each(key))),
         SearchKey::Not(key) => not(each(key)),
         SearchKey::Or(a, b) => Key::Or(Box::new(each(a)), Box::new(each(b))),
         SearchKey::And(keys) => Key::And(keys.iter().map(each).collect()),

@@ -1,5 +1,6 @@
 //! The last resort of a search: a message's text, read once.
 
+use super::fuzzy::{Likeness, MAX_TEXT};
 use super::text::{self, Reader, field_line, field_text};
 use super::{Needle, Place};
 use crate::collate::fold;
@@ -7,28 +8,48 @@ use crate::fetch::Message;
 use crate::{Mail, MailError};
 use std::sync::Arc;
 
-/// Which needles the bytes hold.
+/// How well the bytes hold each needle.
 pub(super) async fn find(
     mail: &Mail,
     message: &Arc<Message>,
     needles: &[Needle],
-) -> Result<Vec<bool>, MailError> {
+) -> Result<Vec<u8>, MailError> {
     let mut search = Search::new(needles);
     text::read(mail, message, &mut search).await?;
-    Ok(search.found)
+    Ok(search.finish())
 }
 
-/// Which needles were found so far.
+/// What was found so far.
 pub(super) struct Search<'a> {
     needles: &'a [Needle],
-    pub(super) found: Vec<bool>,
+    found: Vec<u8>,
+    /// What is sought more or less, in the text of all parts.
+    alike: Vec<Option<Likeness<'a>>>,
+    /// Octets of text seen.
+    seen: usize,
     /// The end of the part's text before, in which a needle may begin.
     tail: String,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(needles: &'a [Needle]) -> Self {
-        Self { needles, found: vec![false; needles.len()], tail: String::new() }
+        let alike = |needle: &'a Needle| {
+            needle.fuzzy.as_ref().filter(|_| needle.is_in_body()).map(Likeness::new)
+        };
+        Self {
+            needles,
+            found: vec![0; needles.len()],
+            alike: needles.iter().map(alike).collect(),
+            seen: 0,
+            tail: String::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        let best = |(found, alike): (u8, Option<Likeness<'_>>)| {
+            found.max(alike.map_or(0, Likeness::score))
+        };
+        self.found.into_iter().zip(self.alike).map(best).collect()
     }
 
     fn longest(&self) -> usize {
@@ -39,8 +60,9 @@ impl<'a> Search<'a> {
 impl Reader for Search<'_> {
     fn field(&mut self, name: &str, value: &[u8]) {
         for (needle, found) in self.needles.iter().zip(&mut self.found) {
-            let here = matches!(needle.place, Place::Field(_) | Place::Anywhere);
-            *found = *found || (here && needle.in_field(name, value));
+            if matches!(needle.place, Place::Field(_) | Place::Anywhere) && *found < 100 {
+                *found = needle.in_field(name, value).max(*found);
+            }
         }
     }
 
@@ -48,10 +70,17 @@ impl Reader for Search<'_> {
         if first {
             self.tail.clear();
         }
+        self.seen += piece.len();
         let joined = std::mem::take(&mut self.tail) + piece;
-        for (needle, found) in self.needles.iter().zip(&mut self.found) {
-            let here = matches!(needle.place, Place::Body | Place::Anywhere);
-            *found = *found || (here && joined.contains(&needle.text));
+        for (at, needle) in self.needles.iter().enumerate() {
+            if let Some(alike) = &mut self.alike[at] {
+                if first {
+                    alike.take(" ");
+                }
+                alike.take(piece);
+            } else if needle.is_in_body() && self.found[at] == 0 && joined.contains(&needle.text) {
+                self.found[at] = 100;
+            }
         }
         let mut from = joined.len().saturating_sub(self.longest());
         while !joined.is_char_boundary(from) {
@@ -61,22 +90,56 @@ impl Reader for Search<'_> {
     }
 
     fn wants_body(&self) -> bool {
-        let wanting =
-            |(needle, found): (&Needle, &bool)| !found && !matches!(needle.place, Place::Field(_));
+        let wanting = |(needle, found): (&Needle, &u8)| {
+            let more = needle.fuzzy.is_none() || self.seen < MAX_TEXT;
+            *found == 0 && needle.is_in_body() && more
+        };
         self.needles.iter().zip(&self.found).any(wanting)
     }
 }
 
 impl Needle {
-    /// Whether a header field holds it.
-    pub(super) fn in_field(&self, name: &str, value: &[u8]) -> bool {
-        match &self.place {
-            Place::Field(wanted) if !wanted.eq_ignore_ascii_case(name) => false,
-            _ if self.text.is_empty() => true,
-            Place::Field(_) => fold(&field_text(value)).contains(&self.text),
-            Place::Body | Place::Anywhere => field_line(name, value).contains(&self.text),
+    fn is_in_body(&self) -> bool {
+        !matches!(self.place, Place::Field(_))
+    }
+
+    /// How well a header field holds it: 100 to the letter, 0 not at all.
+    pub(super) fn in_field(&self, name: &str, value: &[u8]) -> u8 {
+        let field = match &self.place {
+            Place::Field(wanted) if !wanted.eq_ignore_ascii_case(name) => return 0,
+            _ if self.text.is_empty() => return 100,
+            Place::Field(_) if self.fuzzy.is_none() && is_plain(value) => {
+                return 100 * u8::from(holds(value.trim_ascii(), &self.text));
+            }
+            Place::Field(_) => fold(&field_text(value)),
+            Place::Body | Place::Anywhere => field_line(name, value),
+        };
+        match &self.fuzzy {
+            Some(fuzzy) => {
+                let mut likeness = Likeness::new(fuzzy);
+                likeness.take(&field);
+                likeness.score()
+            }
+            None => 100 * u8::from(field.contains(&self.text)),
         }
     }
+}
+
+/// Whether a field's value is what it says: one line of ASCII without encoded-words.
+fn is_plain(value: &[u8]) -> bool {
+    let plain = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+    value.iter().all(plain) && memchr::memmem::find(value, b"=?").is_none()
+}
+
+/// Whether ASCII holds a folded text: then they differ in case at most.
+fn holds(text: &[u8], folded: &str) -> bool {
+    let folded = folded.as_bytes();
+    let Some(first) = folded.first().filter(|_| folded.is_ascii()) else { return false };
+    let mut starts = memchr::memchr2_iter(*first, first.to_ascii_lowercase(), text);
+    starts.any(|at| {
+        let here = text.get(at..at + folded.len());
+        here.is_some_and(|here| here.eq_ignore_ascii_case(folded))
+    })
 }
 
 #[cfg(test)]
@@ -87,13 +150,13 @@ mod tests {
     use super::*;
 
     fn finds(encoding: &str, body: &[u8], piece: usize, needle: &str) -> bool {
-        let needles = [Needle { place: Place::Body, text: fold(needle) }];
+        let needles = [Needle { place: Place::Body, text: fold(needle), fuzzy: None }];
         let mut search = Search::new(&needles);
         let part = leaf(encoding, "utf-8");
         let mut text = PartText::new(&part);
         body.chunks(piece).for_each(|chunk| text.push(chunk, &mut search));
         text.finish(&mut search);
-        search.found[0]
+        search.finish()[0] == 100
     }
 
     #[test]
@@ -123,14 +186,40 @@ mod tests {
     }
 
     #[test]
+    fn plain_fields_are_found_as_others_are() {
+        for value in
+            [" Report 17 about", "x", "", " a\r\n b", "=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Grüße"]
+        {
+            let folded = fold(&field_text(value.as_bytes()));
+            for text in [
+                "report",
+                "17 AB",
+                "t",
+                "x",
+                "a b",
+                " a",
+                "b ",
+                "grüße",
+                "=?utf",
+                "REPORT 17 ABOUT!",
+            ] {
+                let needle =
+                    Needle { place: Place::Field("S".into()), text: fold(text), fuzzy: None };
+                let found = needle.in_field("s", value.as_bytes()) == 100;
+                assert_eq!(found, folded.contains(&fold(text)), "{text:?} in {value:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_needle_does_not_reach_from_part_to_part() {
-        let needles = [Needle { place: Place::Body, text: fold("ab") }];
+        let needles = [Needle { place: Place::Body, text: fold("ab"), fuzzy: None }];
         let mut search = Search::new(&needles);
         search.text("A", true);
         search.text("B", true);
-        assert!(!search.found[0]);
+        assert_eq!(search.found, [0]);
         search.text("A", true);
         search.text("B", false);
-        assert!(search.found[0]);
+        assert_eq!(search.found, [100]);
     }
 }

@@ -174,10 +174,10 @@ mod tests {
 
     /// What the index says no to, no scan finds.
     fn never_lost(scanned: &Scanned, bytes: &[u8], signature: &[u8], text: &str) -> bool {
-        let needles = places().map(|place| Needle { place, text: fold(text) });
+        let needles = places().map(|place| Needle { place, text: fold(text), fuzzy: None });
         let mut search = Search::new(&needles);
         read_whole(&scanned.structure.root, bytes, &mut search);
-        let found = search.found.contains(&true);
+        let found = search.finish().contains(&100);
         assert!(!found || may_hold(signature, &fold(text)), "{text:?} would be lost");
         found
     }

@@ -115,7 +115,7 @@ fn found_bytes_settle_the_rest() {
         Key::Not(Box::new(Key::Text("b".into()))),
     ]));
     let (row, message) = (row(1, Flags::default()), message(MAIL));
-    let ask = |found: &[bool]| {
+    let ask = |found: &[u8]| {
         let facts = Facts {
             row: &row,
             recent: false,
@@ -125,9 +125,9 @@ fn found_bytes_settle_the_rest() {
         };
         query.root.judge(&facts, &query.needles)
     };
-    assert_eq!(ask(&[true, false]), Some(true));
-    assert_eq!(ask(&[true, true]), Some(false));
-    assert_eq!(ask(&[false, false]), Some(false));
+    assert_eq!(ask(&[100, 0]), Some(true));
+    assert_eq!(ask(&[1, 70]), Some(false));
+    assert_eq!(ask(&[0, 0]), Some(false));
 }
 
 #[test]

@@ -1,0 +1,148 @@
+//! ESEARCH (RFC 7377): one mailbox after the other, each answered as soon as it is searched.
+
+use super::filters;
+use super::search::{patiently, query, scored};
+use crate::answer::{Answer, Stop};
+use crate::client::Client;
+use crate::notify::covers;
+use crate::sets::{from_wire, to_wire};
+use imap::{Code, Found, MultiSearch, Search, SearchSource};
+use mail::search::Progress;
+use mail::{Access, MailError, Mailbox, MailboxName, SEPARATOR, UidSet, View};
+use std::collections::BTreeSet;
+
+/// Mailboxes searched by one command.
+const MAX_MAILBOXES: usize = 2_000;
+
+pub(crate) async fn multi_search(
+    client: &mut Client,
+    wanted: &MultiSearch,
+) -> Result<Answer, Stop> {
+    let selected = client.selected.as_ref().map(|selected| selected.view.target().mailbox);
+    if wanted.wants_selected() && selected.is_none() {
+        return Err(Answer::bad("No mailbox is selected").into());
+    }
+    let saves = wanted.search.returns.is_some_and(|returns| returns.save);
+    let done = search_all(client, wanted).await;
+    if let Some(selected) = client.selected.as_mut().filter(|_| saves && done.is_err()) {
+        selected.saved = UidSet::default();
+    }
+    done
+}
+
+async fn search_all(client: &mut Client, wanted: &MultiSearch) -> Result<Answer, Stop> {
+    let search = &*filters::expanded(client, &wanted.search).await?;
+    let mailboxes = mailboxes(client, wanted).await?;
+    if mailboxes.len() > MAX_MAILBOXES {
+        return Ok(Answer::no(Code::Limit, "Too many mailboxes at once"));
+    }
+    for mailbox in mailboxes {
+        one(client, search, &mailbox).await?;
+    }
+    Ok(Answer::ok())
+}
+
+/// What the sources name, each once. What does not exist is passed over.
+async fn mailboxes(client: &mut Client, wanted: &MultiSearch) -> Result<Vec<Mailbox>, Stop> {
+    let account = client.account()?;
+    let mail = client.shared.mail.clone();
+    let subscribed: BTreeSet<String> = mail.subscriptions(account).await?.into_iter().collect();
+    let selected = client.selected_mailbox().filter(|_| wanted.wants_selected());
+    let mut mailboxes = mail.mailboxes(account).await?;
+    mailboxes.retain(|mailbox| {
+        let named = wanted.sources.iter().any(|source| match source {
+            SearchSource::Selected => false,
+            SearchSource::Mailboxes(these) => covers(these, &mailbox.name, &subscribed),
+            SearchSource::SubtreeOne(roots) => {
+                roots.iter().any(|root| is_at_or_below(root, &mailbox.name))
+            }
+        });
+        named || Some(mailbox.id) == selected
+    });
+    Ok(mailboxes)
+}
+
+/// Whether a mailbox is this one or right below it.
+fn is_at_or_below(root: &str, name: &str) -> bool {
+    let below = name.strip_prefix(root).map(|rest| rest.strip_prefix(SEPARATOR).unwrap_or(rest));
+    name == root
+        || below.is_some_and(|child| {
+            name.len() == root.len() + 1 + child.len() && !child.contains(SEPARATOR)
+        })
+}
+
+/// Searches one mailbox: the selected one as the session sees it, another as it is now.
+async fn one(client: &mut Client, search: &Search, mailbox: &Mailbox) -> Result<(), Stop> {
+    let mail = client.shared.mail.clone();
+    if client.selected_mailbox() == Some(mailbox.id) {
+        let Client { machine, wire, selected, .. } = client;
+        let Some(selected) = selected else { return Ok(()) };
+        let saved = selected.saved.clone();
+        let found = searched(&mail, machine, wire, &selected.view, &saved, search, mailbox).await?;
+        if let Some(returns) = search.returns.filter(|returns| returns.save) {
+            selected.saved = from_wire(&returns.saved(&to_wire(&found)));
+        }
+        return Ok(());
+    }
+    let account = client.account()?;
+    let name = MailboxName::parse(&mailbox.name).map_err(MailError::from)?;
+    let view = match mail.open(account, &name, Access::ReadOnly).await {
+        // Deleted or renamed meanwhile.
+        Err(MailError::NoMailbox) => return Ok(()),
+        view => view?,
+    };
+    let Client { machine, wire, .. } = client;
+    let none = UidSet::default();
+    let done = searched(&mail, machine, wire, &view, &none, search, mailbox).await;
+    mail.close(view).await;
+    done.map(|_| ())
+}
+
+async fn searched(
+    mail: &mail::Mail,
+    machine: &mut imap::Session,
+    wire: &mut crate::wire::Wire,
+    view: &View,
+    saved: &UidSet,
+    search: &Search,
+    mailbox: &Mailbox,
+) -> Result<UidSet, Stop> {
+    let query = query(view, saved, search);
+    let progress = Progress::default();
+    let wanted = search.returns.is_some_and(|returns| returns.relevancy);
+    let work = scored(mail, view, &query, wanted, &progress);
+    let (found, scores) = patiently(machine, wire, &progress, work).await?;
+    // "An ESEARCH response MUST NOT be returned for mailboxes that contain no matching messages" (RFC 7377 §2.1).
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let numbers = to_wire(&found);
+    let modseq = match search.returned(&numbers) {
+        Some(returned) => mail.highest_modseq(view.target(), &from_wire(&returned)).await?,
+        None => None,
+    };
+    let tag = machine.tag().to_owned();
+    let more = Found {
+        modseq: modseq.map(|modseq| modseq.0),
+        place: Some((&mailbox.name, mailbox.uidvalidity.0)),
+        scores: scores.as_deref(),
+    };
+    machine.writer().search_with(&tag, search, &numbers, more);
+    wire.send_some(machine.output()).await?;
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_level_down() {
+        for name in ["a", "a/b", "a/c d"] {
+            assert!(is_at_or_below("a", name), "{name}");
+        }
+        for name in ["ab", "a/b/c", "b", "", "ab/c"] {
+            assert!(!is_at_or_below("a", name), "{name}");
+        }
+    }
+}
