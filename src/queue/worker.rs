@@ -86,7 +86,8 @@ pub struct Seen {
 
 /// A running worker.
 pub struct Worker {
-    stop: CancellationToken,
+    /// To go. The engine hears of it before carriers do, so that it knows why they leave things undone.
+    asked: CancellationToken,
     hurry: CancellationToken,
     ended: CancellationToken,
 }
@@ -105,7 +106,7 @@ impl Worker {
     ) -> Self {
         let begun = Instant::now();
         let (events, inbox) = mpsc::unbounded_channel();
-        let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
+        let (asked, hurry) = (CancellationToken::new(), CancellationToken::new());
         let ended = CancellationToken::new();
         let hands = Hands {
             me,
@@ -115,7 +116,8 @@ impl Worker {
             events,
             clock: Clock(begun),
             lease: Arc::default(),
-            stop: stop.clone(),
+            asked: asked.clone(),
+            stop: CancellationToken::new(),
             hurry: hurry.clone(),
         };
         let engine = Engine::new(config, rand::random(), Mono::default());
@@ -125,13 +127,13 @@ impl Worker {
             drive.await;
             drop(over);
         });
-        Self { stop, hurry, ended }
+        Self { asked, hurry, ended }
     }
 
     /// Takes nothing new, hands back what was not begun, lets what is under way end for so long, then lets only
     /// those go on whose final dot is out. Returns when nothing is left, or `false` when `limit` has passed.
     pub async fn drain(&self, grace: Duration, limit: Duration) -> bool {
-        self.stop.cancel();
+        self.asked.cancel();
         let waits = async {
             if tokio::time::timeout(grace, self.ended.cancelled()).await.is_err() {
                 self.hurry.cancel();
@@ -145,7 +147,7 @@ impl Worker {
 /// Dropped, it stops as fast as it can.
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.asked.cancel();
         self.hurry.cancel();
     }
 }
@@ -176,6 +178,7 @@ struct Hands<W: Rows, C> {
     events: mpsc::UnboundedSender<News<W>>,
     clock: Clock,
     lease: Arc<RwLock<Lease>>,
+    asked: CancellationToken,
     stop: CancellationToken,
     hurry: CancellationToken,
 }
@@ -206,7 +209,7 @@ async fn drive<W: Rows, C: Carrier<W::Row, W::Note>>(
                 listening = false;
                 Event::Woken
             }
-            () = hands.stop.cancelled(), if !draining => {
+            () = hands.asked.cancelled(), if !draining => {
                 draining = true;
                 Event::Drain
             }
@@ -215,6 +218,9 @@ async fn drive<W: Rows, C: Carrier<W::Row, W::Note>>(
         listening |= matches!(event, Event::Taken(_));
         let looked = matches!(event, Event::Looked(..));
         engine.handle(clock.now(), event);
+        if draining {
+            hands.stop.cancel();
+        }
         while let Ok(event) = inbox.try_recv() {
             listening |= matches!(event, Event::Taken(_));
             engine.handle(clock.now(), event);

@@ -105,6 +105,8 @@ struct Post {
     carried: AtomicUsize,
     each: Duration,
     breaks: AtomicBool,
+    /// Holds on to everything until the worker goes, and gives it back then.
+    holds: bool,
     fenced: AtomicUsize,
     dismissed: AtomicUsize,
 }
@@ -117,6 +119,14 @@ impl Carrier<(), ()> for Post {
 
     async fn carry(&self, _: RunId, claims: Vec<Claim<()>>, desk: Desk<(), ()>) {
         assert!(!self.breaks.swap(false, Ordering::SeqCst), "as the test wants it");
+        if self.holds {
+            self.carried.fetch_add(claims.len(), Ordering::SeqCst);
+            desk.stopping().await;
+            for claim in claims {
+                desk.finished(claim.recipient, Fate::Untried, None, ());
+            }
+            return;
+        }
         for claim in claims {
             if !desk.goes_on() {
                 self.fenced.fetch_add(1, Ordering::SeqCst);
@@ -187,6 +197,24 @@ async fn a_worker_that_goes_leaves_the_rest_to_others() {
     assert_eq!(rows.left(), 100 - carried, "what was carried is recorded");
     let table = rows.table.lock().unwrap();
     assert!(table.rows.values().all(|row| row.state == State::Waiting && row.due <= rows.now()));
+}
+
+/// However quick a carrier is: what it gives back because the worker goes is due for the others at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_back_does_not_wait() {
+    for _ in 0..8 {
+        let rows = Memory::new(Incarnation::new());
+        let post = Arc::new(Post { holds: true, ..Post::default() });
+        let (names, bell) = ((0..40).map(|n| format!("d{n}.test")), Doorbell::default());
+        names.clone().for_each(|name| rows.add(&name, 5));
+        let worker = worker(&rows, &post, Local::default().work(), &bell);
+        bell.ring(names.map(|name| Destination::new(&name)));
+        until("all is claimed", || post.carried.load(Ordering::SeqCst) == 200).await;
+        assert!(worker.drain(Duration::from_secs(5), Duration::from_secs(9)).await);
+        let table = rows.table.lock().unwrap();
+        let waits = table.rows.values().filter(|row| row.due > rows.now()).count();
+        assert_eq!((table.rows.len(), waits), (200, 0));
+    }
 }
 
 #[tokio::test]
