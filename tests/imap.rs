@@ -8,6 +8,8 @@ mod compress;
 mod model;
 mod quota;
 mod sessions;
+mod sharing;
+mod strangers;
 
 use anyhow::{Context, Result, ensure};
 use futures::StreamExt;
@@ -35,6 +37,9 @@ async fn play_one(
 ) -> Result<()> {
     let mut variables = Variables::new();
     variables.insert("account".into(), cluster.account(account)?);
+    for other in ["account2", "account3"].into_iter().filter(|other| text.contains(other)) {
+        variables.insert(other.into(), cluster.account(&format!("{other}-{account}"))?);
+    }
     variables.insert("password".into(), PASSWORD.into());
     play(text, &mut variables, |name, node| listener(&cluster.nodes[nodes(node)], name)).await
 }

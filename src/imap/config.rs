@@ -92,6 +92,9 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::SearchFuzzy,
     Capability::Filters,
     Capability::MultiSearch,
+    Capability::Acl,
+    Capability::AclRights,
+    Capability::ListMyRights,
 ]);
 
 impl Config {

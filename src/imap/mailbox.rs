@@ -128,10 +128,22 @@ impl Pattern {
         self.text.last() == Some(&'%')
     }
 
+    /// Whether it may match this name or one below it.
+    #[must_use]
+    pub fn reaches(&self, level: &str) -> bool {
+        let below = format!("{level}{DELIMITER}");
+        self.matches(level) || self.states_after(&below).is_some()
+    }
+
     /// Whether a name matches. "INBOX" matches without regard to case only where a pattern spells it out or
     /// where its wildcards take all of it.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
+        self.states_after(name).is_some_and(|live| live[self.text.len()])
+    }
+
+    /// The prefixes of the pattern that match this text; `None`: none does.
+    fn states_after(&self, name: &str) -> Option<Vec<bool>> {
         // Which prefixes of the pattern match what was read so far.
         let mut live = vec![false; self.text.len() + 1];
         live[0] = true;
@@ -151,12 +163,12 @@ impl Pattern {
                 any |= stays || moves;
             }
             if !any {
-                return false;
+                return None;
             }
             self.skip_wildcards(&mut next);
             std::mem::swap(&mut live, &mut next);
         }
-        live[self.text.len()]
+        Some(live)
     }
 
     /// A wildcard may stand for nothing.
@@ -188,6 +200,10 @@ mod tests {
     #[test]
     fn wildcards() {
         let matches = |pattern: &str, name: &str| Pattern::new(pattern).matches(name);
+        let reaches = |pattern: &str| Pattern::new(pattern).reaches("O U");
+        assert!(reaches("*") && reaches("%") && reaches("O U/%") && reaches("O U/a/b"));
+        assert!(reaches("O U") && reaches("O%/x*") && reaches("%/%") && reaches("*z"));
+        assert!(!reaches("INBOX") && !reaches("O Ux") && !reaches("a/*") && !reaches("%x"));
         assert!(matches("*", "a/b") && matches("%", "a") && !matches("%", "a/b"));
         assert!(matches("a/%", "a/b") && !matches("a/%", "a/b/c") && !matches("a/%", "a"));
         assert!(matches("*b*", "abc/d") && matches("a%c", "abbc") && !matches("a%c", "ab/c"));

@@ -172,6 +172,12 @@ impl From<MailError> for Answer {
                 Self::no(Code::Unavailable, UNKNOWN)
             }
             MailError::Name(error) => Self::no(Code::Cannot, name_error(error)),
+            MailError::NoPermission => Self::no(Code::NoPerm, "You may not do this"),
+            MailError::NoIdentifier => Self::no(Code::Cannot, "Nobody is called so"),
+            MailError::BeingDelivered => {
+                Self::no(Code::InUse, "A message is on its way there by itself, try again later")
+            }
+            MailError::OverQuota => Self::no(Code::OverQuota, "The account is full"),
             MailError::NoMailbox => Self::no(Code::NonExistent, "No such mailbox"),
             MailError::NoTarget => Self::no(Code::TryCreate, "No such mailbox"),
             MailError::Exists => Self::no(Code::AlreadyExists, "The mailbox exists already"),
@@ -283,6 +289,10 @@ mod tests {
             (MailError::Unavailable(text()), Code::Unavailable),
             (MailError::MayHaveHappened(text()), Code::Unavailable),
             (MailError::Name(mail::NameError::Empty), Code::Cannot),
+            (MailError::NoPermission, Code::NoPerm),
+            (MailError::NoIdentifier, Code::Cannot),
+            (MailError::BeingDelivered, Code::InUse),
+            (MailError::OverQuota, Code::OverQuota),
             (MailError::NoMailbox, Code::NonExistent),
             (MailError::NoTarget, Code::TryCreate),
             (MailError::Exists, Code::AlreadyExists),

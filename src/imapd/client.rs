@@ -194,15 +194,25 @@ impl Client {
         let mut behind = selected.as_ref().is_some_and(|selected| selected.synced.is_none());
         let notify = self.notify.as_mut().filter(|_| idle);
         behind |= notify.as_ref().is_some_and(|notify| notify.behind);
-        let watch = match notify {
-            Some(notify) => Some(&mut notify.watch),
-            None => selected.and_then(|selected| selected.watch.as_mut()),
-        };
-        let watched = watch.is_some();
+        // Somebody else's mailbox is in an account that NOTIFY may know nothing of.
+        let watch = selected.and_then(|selected| selected.watch.as_mut());
+        let watched = watch.is_some() || notify.is_some();
         let changed = async {
-            match watch {
-                Some(watch) => watch.changed().await,
-                None => std::future::pending().await,
+            let selected = async {
+                match watch {
+                    Some(watch) => watch.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let account = async {
+                match notify {
+                    Some(notify) => notify.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = selected => {}
+                () = account => {}
             }
         };
         let guard = self.guard.as_ref();
@@ -292,18 +302,37 @@ impl Client {
     /// From here on the client is told what changes as it changes.
     async fn idle(&mut self) -> io::Result<()> {
         self.machine.idle_started();
+        // The watch first: what changes after the look wakes us.
+        self.watch_selected();
+        self.update_quietly(Look::Now).await
+    }
+
+    /// From here on what changes in the selected mailbox wakes the session.
+    pub(crate) fn watch_selected(&mut self) {
         if let Some(selected) = &mut self.selected {
-            // The watch first: what changes after the look wakes us.
             let account = selected.view.target().account;
             let hub = self.shared.mail.hub();
-            selected.watch.get_or_insert_with(|| hub.watch(account));
+            if selected.watch.is_none() {
+                selected.watch = Some(hub.watch(account));
+                // What changed before it is to be looked for.
+                let frozen = self.notify.as_ref().is_some_and(|notify| !notify.selected().messages);
+                selected.synced = selected.synced.filter(|_| frozen);
+            }
         }
-        self.update_quietly(Look::Now).await
     }
 
     async fn command(&mut self, command: Command) -> io::Result<()> {
         let started = Instant::now();
         let name = self.machine.command_name();
+        if !matches!(command, Command::Select { .. } | Command::Close | Command::Unselect)
+            && let Err(Stop::Answer(answer)) = self.look_again().await
+        {
+            answer.finish(&mut self.machine);
+            return Ok(());
+        }
+        if self.machine.is_ending() {
+            return Ok(());
+        }
         let answer = match crate::cmd::run(self, command).await {
             Ok(answer) | Err(Stop::Answer(answer)) => answer,
             Err(Stop::Gone(error)) => return Err(error),

@@ -3,7 +3,7 @@
 use mail::{UidSet, View, Watch};
 use std::collections::HashSet;
 use tokio::time::Instant;
-use types::ModSeq;
+use types::{Flags, ModSeq};
 
 /// A selected mailbox.
 pub(crate) struct Selected {
@@ -20,6 +20,8 @@ pub(crate) struct Selected {
     told_keywords: HashSet<String>,
     /// The same as they were told.
     keywords: Vec<String>,
+    /// Flags that the client was told it may change.
+    pub(crate) told_flags: Flags,
     /// EXISTS as it was told.
     pub(crate) told_exists: u32,
     /// The highest UID up to which new messages were fetched for the client, where it asked for that (RFC 5465), and
@@ -42,6 +44,7 @@ impl Selected {
             synced: Some(Instant::now()),
             told_keywords: HashSet::new(),
             keywords: Vec::new(),
+            told_flags: view.reach().flags(),
             told_exists: view.exists(),
             shown_new: view.uidnext().saturating_sub(1),
             own_new: UidSet::default(),

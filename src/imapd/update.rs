@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::selected::Selected;
 use crate::sets::{resolve, to_wire};
 use imap::{Capability, Code, SequenceSet, Session, Status};
-use mail::{MailError, Pages, UidRow, UidSet};
+use mail::{Access, MailError, Pages, UidRow, UidSet, View};
 use std::time::Duration;
 use tokio::time::Instant;
 use types::Flags;
@@ -43,7 +43,13 @@ impl Client {
         }
         if look != Look::IfStale || woken || !fresh {
             selected.synced = None;
-            let changes = self.shared.mail.sync(&mut selected.view).await?;
+            let changes = match self.shared.mail.sync(&mut selected.view).await {
+                Err(MailError::NoPermission | MailError::NoMailbox) => {
+                    self.lose_access();
+                    return Ok(());
+                }
+                other => other?,
+            };
             selected.synced = Some(Instant::now());
             selected.untold = selected.untold.union(&changes.updated);
             if changes.gone && selected.view.exists() > MAX_LAST_EXPUNGES {
@@ -69,6 +75,28 @@ impl Client {
         Ok(found.ok_or_else(|| Answer::bad("No such message"))?)
     }
 
+    /// Before a command that is about the selected mailbox: looks whether the client may still do there what it could.
+    ///
+    /// # Errors
+    /// [`Stop::Answer`] when PostgreSQL did not answer.
+    pub(crate) async fn look_again(&mut self) -> Result<(), Stop> {
+        let Some(selected) = &mut self.selected else { return Ok(()) };
+        match self.shared.mail.look_again(&mut selected.view).await {
+            Err(MailError::NoPermission | MailError::NoMailbox) => {
+                self.lose_access();
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// "If such server detects that the user no longer has read access to the mailbox, it MAY send an untagged BYE response
+    /// and close connection." (RFC 4314 §5.1.1)
+    fn lose_access(&mut self) {
+        let text = "The selected mailbox may not be read any more";
+        self.machine.bye(Some(&Code::NoPerm), text);
+    }
+
     async fn tell(&mut self) -> Result<(), Stop> {
         let Some(selected) = &mut self.selected else { return Ok(()) };
         if selected.owes_exists() {
@@ -88,6 +116,13 @@ impl Client {
             }
         }
         tell_exists(&mut self.machine, selected);
+        if selected.told_flags != selected.view.reach().flags() {
+            // "If the server checks the rights on each command, then it SHOULD send FLAGS and PERMANENTFLAGS responses if
+            // they have changed" (RFC 4314 §5.1.1).
+            selected.told_flags = selected.view.reach().flags();
+            self.machine.writer().flags(all_flags(), selected.keywords());
+            tell_permanent_flags(&mut self.machine, &selected.view, selected.keywords());
+        }
         let untold = std::mem::take(&mut selected.untold);
         let unwanted = self.notify.as_ref().is_some_and(|notify| !notify.selected().flags);
         if untold.is_empty() || unwanted {
@@ -189,6 +224,20 @@ pub(crate) fn tell_keywords(machine: &mut Session, selected: &mut Selected, keyw
 /// Every flag that has a bit.
 pub(crate) fn all_flags() -> Flags {
     Flags::NAMED.iter().fold(Flags::default(), |all, (flag, _)| all.with(*flag))
+}
+
+/// PERMANENTFLAGS, by what the user may change: "Any server implementing an ACL extension MUST accurately reflect the
+/// current user's rights in FLAGS and PERMANENTFLAGS responses" (RFC 4314 §5.1.1).
+pub(crate) fn tell_permanent_flags(machine: &mut Session, view: &View, keywords: &[String]) {
+    let mut writer = machine.writer();
+    if view.access() == Access::ReadOnly {
+        return writer.permanent_flags(Flags::default(), &[] as &[&str], false);
+    }
+    let flags = Flags(all_flags().0 & view.reach().flags().0);
+    match view.reach().keywords() {
+        true => writer.permanent_flags(flags, keywords, true),
+        false => writer.permanent_flags(flags, &[] as &[&str], false),
+    }
 }
 
 /// For [`MailError`]s of a read whose promise to the client is already out.

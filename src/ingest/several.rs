@@ -61,7 +61,8 @@ impl Incoming {
 }
 
 impl Ingest {
-    /// Puts the messages into a mailbox, all or none, and removes another one in the same step if asked to. `Ok` means
+    /// Puts the messages into a mailbox, all or none, and removes another one, maybe of another account, in the same step if
+    /// asked to. `Ok` means
     /// durable.
     ///
     /// # Errors
@@ -71,7 +72,7 @@ impl Ingest {
         account: AccountId,
         mailbox: MailboxId,
         mut messages: Vec<Prepared>,
-        replaces: Option<(MailboxId, Uid)>,
+        replaces: Option<(AccountId, MailboxId, Uid)>,
     ) -> Result<Vec<Placed>, AppendError> {
         let to = AppendTo { account, mailbox, replaces };
         let rows: Vec<NewMessage> =
@@ -94,6 +95,9 @@ impl Ingest {
                 if let Some(last) = placed.last() {
                     self.inner.hub.changed(account, last.modseq);
                 }
+                if let Some((other, ..)) = replaces.filter(|(other, ..)| *other != account) {
+                    self.tell_of(other).await;
+                }
                 Ok(placed)
             }
             Err(StoreError::Refused(why)) => Err(refused(&why)),
@@ -107,6 +111,21 @@ impl Ingest {
                 }
                 Err(IngestError::from(error).into())
             }
+        }
+    }
+}
+
+impl Ingest {
+    /// Something changed in an account, and where it stands now was not told.
+    async fn tell_of(&self, account: AccountId) {
+        match store::mailbox::account_modseqs(&self.inner.store, &[account]).await {
+            Ok(modseqs) => {
+                modseqs
+                    .iter()
+                    .for_each(|(account, modseq)| self.inner.hub.changed(*account, *modseq));
+            }
+            // The sweep finds it.
+            Err(error) => tracing::debug!(%error, "nobody was told of a change"),
         }
     }
 }

@@ -23,6 +23,18 @@ pub enum MailError {
     /// No such mailbox (any more).
     #[error("no such mailbox")]
     NoMailbox,
+    /// The mailbox may be seen, and this may not be done with it (RFC 4314).
+    #[error("no permission")]
+    NoPermission,
+    /// Nobody is called so in an ACL.
+    #[error("no such identifier")]
+    NoIdentifier,
+    /// A message is on its way to the account already, by the queue.
+    #[error("the message is being delivered to the account")]
+    BeingDelivered,
+    /// The target's account is full.
+    #[error("the account is over its quota")]
+    OverQuota,
     /// COPY, MOVE or APPEND to a mailbox that does not exist, and could be created.
     #[error("no such mailbox")]
     NoTarget,
@@ -87,6 +99,10 @@ fn refused(why: &str) -> MailError {
         "too many keywords" => MailError::Limit("a message holds no more keywords"),
         "maildrop lock lost" => MailError::LockLost,
         "too many annotations" => MailError::TooMany,
+        "too many entries" => MailError::Limit("the mailbox has too many entries in its ACL"),
+        "no such identifier" => MailError::NoIdentifier,
+        "being delivered" => MailError::BeingDelivered,
+        "over quota" => MailError::OverQuota,
         "too many messages" => MailError::Limit("INBOX holds too many messages to be renamed"),
         other => MailError::Bug(other.to_owned()),
     }

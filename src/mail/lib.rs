@@ -4,6 +4,7 @@
 //! [`Hub`] wakes sessions when something changed. Lists come from PostgreSQL alone, in short statements paged
 //! by UID; bodies come from the blob store by range. No connection is held while anything goes to a client.
 
+mod acl;
 mod body;
 mod changes;
 mod collate;
@@ -18,7 +19,9 @@ mod maildrop;
 mod metadata;
 mod name;
 mod news;
+mod path;
 mod purge;
+mod reach;
 mod resync;
 mod role;
 pub mod search;
@@ -29,6 +32,7 @@ mod uids;
 mod url;
 mod view;
 
+pub use acl::Made;
 pub use body::Body;
 pub use changes::{CopyUids, FlagChange, MAX_COPY};
 pub use decoded::Decoded;
@@ -41,11 +45,13 @@ pub use maildrop::{Maildrop, Maildrops};
 pub use metadata::MAX_METADATA_VALUE;
 pub use name::{MailboxName, NameError, SEPARATOR};
 pub use news::{Follow, NameChange, News, Touched};
+pub use path::{OTHERS, Path};
 pub use purge::purge_jobs;
+pub use reach::{Found, Reach};
 pub use resync::Since;
 pub use role::Role;
 pub use sort::{Criterion, SortBy};
-pub use store::account::{FlagOp, Stored, StoredState};
+pub use store::account::{FlagOp, RightsOp, Stored, StoredState};
 pub use store::mailbox::Usage;
 pub use store::message::UidRow;
 pub use store::metadata::Annotation;

@@ -1,11 +1,13 @@
 //! LIST, STATUS, CREATE, RENAME, DELETE, SUBSCRIBE.
 
+use crate::acl::Made;
 use crate::name::MailboxName;
+use crate::path::Path;
 use crate::role::Role;
 use crate::{Mail, MailError};
 use store::account::{MailboxCreate, MailboxDelete, MailboxRename, SubscriptionSet};
 use store::mailbox::{MailboxRow, Usage};
-use types::{AccountId, MailboxId, ModSeq, Uid, UidValidity};
+use types::{AccountId, MailboxId, ModSeq, Rights, Uid, UidValidity};
 
 /// Most mailboxes of an account: bounds LIST.
 const MAX_MAILBOXES: usize = 10_000;
@@ -107,34 +109,48 @@ impl Mail {
         Ok(store::message::deleted_bytes(&self.store, account, mailbox.id).await?)
     }
 
-    /// CREATE, with the superior names that are missing.
+    /// CREATE, with the superior names that are missing. In somebody else's account it needs "k" on the nearest mailbox
+    /// above, whose ACL the new ones inherit; special uses there are the owner's.
     ///
     /// # Errors
-    /// [`MailError::Exists`], [`MailError::UseTaken`], [`MailError::Limit`], or as every write.
+    /// [`MailError::Exists`], [`MailError::UseTaken`], [`MailError::Limit`], [`MailError::NoPermission`], or as every
+    /// write.
     pub async fn create(
         &self,
-        account: AccountId,
-        name: &MailboxName,
+        user: AccountId,
+        path: &Path,
         role: Role,
-    ) -> Result<(MailboxId, ModSeq), MailError> {
+    ) -> Result<(MailboxId, Made), MailError> {
+        let account = self.room_for(user, path).await?;
+        if account != user && role != Role::None {
+            return Err(MailError::UseTaken);
+        }
+        let name = path.name();
         self.check_room(account, name).await?;
         let change = MailboxCreate { account, name: name.as_str(), role: role.stored() };
         let (id, modseq) = self.commit(&change).await?;
         self.hub.changed(account, modseq);
-        Ok((id, modseq))
+        Ok((id, Made { account, modseq }))
     }
 
-    /// RENAME, mailboxes below included.
+    /// RENAME, mailboxes below included. In somebody else's account: "the "x" right on the mailbox itself and the "k"
+    /// right for the new parent" (RFC 4314 §4). From one account to another there is none.
     ///
     /// # Errors
-    /// [`MailError::NoMailbox`], [`MailError::Exists`], [`MailError::Cannot`], [`MailError::Limit`], or as
-    /// every write.
-    pub async fn rename(
-        &self,
-        account: AccountId,
-        from: &MailboxName,
-        to: &MailboxName,
-    ) -> Result<ModSeq, MailError> {
+    /// [`MailError::NoMailbox`], [`MailError::Exists`], [`MailError::Cannot`], [`MailError::Limit`],
+    /// [`MailError::NoPermission`], or as every write.
+    pub async fn rename(&self, user: AccountId, from: &Path, to: &Path) -> Result<Made, MailError> {
+        if let Path::Other { name, .. } = from {
+            self.find(user, from, Rights::DELETE).await?;
+            if name.is_inbox() {
+                return Err(MailError::Cannot("somebody else's INBOX cannot be renamed"));
+            }
+        }
+        if from.owner() != to.owner() {
+            return Err(MailError::Cannot("a mailbox cannot move into another account"));
+        }
+        let account = self.room_for(user, to).await?;
+        let (from, to) = (from.name(), to.name());
         // INBOX itself stays where it is, only its messages move: it may be renamed to a name below it.
         if to.is_inside(from) && !from.is_inbox() {
             return Err(MailError::Cannot("a mailbox cannot move into itself"));
@@ -144,24 +160,28 @@ impl Mail {
         let change = MailboxRename { account, from: from.as_str(), to: to.as_str() };
         let modseq = self.commit(&change).await?;
         self.hub.changed(account, modseq);
-        Ok(modseq)
+        Ok(Made { account, modseq })
     }
 
-    /// DELETE. The messages are purged in the background.
+    /// DELETE: it needs "x". The messages are purged in the background.
     ///
     /// # Errors
-    /// [`MailError::NoMailbox`], [`MailError::HasChildren`], [`MailError::Cannot`], or as every write.
-    pub async fn delete(
-        &self,
-        account: AccountId,
-        name: &MailboxName,
-    ) -> Result<ModSeq, MailError> {
+    /// [`MailError::NoMailbox`], [`MailError::HasChildren`], [`MailError::Cannot`], [`MailError::NoPermission`], or as
+    /// every write.
+    pub async fn delete(&self, user: AccountId, path: &Path) -> Result<Made, MailError> {
+        let account = match path {
+            Path::Own(_) => user,
+            Path::Other { .. } => {
+                self.find(user, path, Rights::DELETE).await?.reach.target().account
+            }
+        };
+        let name = path.name();
         if name.is_inbox() {
             return Err(MailError::Cannot("INBOX cannot be deleted"));
         }
         let modseq = self.commit(&MailboxDelete { account, name: name.as_str() }).await?;
         self.hub.changed(account, modseq);
-        Ok(modseq)
+        Ok(Made { account, modseq })
     }
 
     /// Subscribed names, whether or not they exist.
@@ -172,43 +192,35 @@ impl Mail {
         Ok(store::mailbox::subscription_list(&self.store, account).await?)
     }
 
-    /// SUBSCRIBE.
+    /// SUBSCRIBE: a name of the subscriber's, whosever mailbox it is, whether there is one or not.
     ///
     /// # Errors
     /// [`MailError::Limit`], or as every write.
-    pub async fn subscribe(
-        &self,
-        account: AccountId,
-        name: &MailboxName,
-    ) -> Result<ModSeq, MailError> {
+    pub async fn subscribe(&self, account: AccountId, path: &Path) -> Result<Made, MailError> {
         if self.subscriptions(account).await?.len() >= MAX_SUBSCRIPTIONS {
             return Err(MailError::Limit("too many subscriptions"));
         }
-        self.set_subscription(account, name, true).await
+        self.set_subscription(account, path, true).await
     }
 
     /// UNSUBSCRIBE.
     ///
     /// # Errors
     /// As every write.
-    pub async fn unsubscribe(
-        &self,
-        account: AccountId,
-        name: &MailboxName,
-    ) -> Result<ModSeq, MailError> {
-        self.set_subscription(account, name, false).await
+    pub async fn unsubscribe(&self, account: AccountId, path: &Path) -> Result<Made, MailError> {
+        self.set_subscription(account, path, false).await
     }
 
     async fn set_subscription(
         &self,
         account: AccountId,
-        name: &MailboxName,
+        path: &Path,
         on: bool,
-    ) -> Result<ModSeq, MailError> {
-        let change = SubscriptionSet { account, name: name.as_str(), on };
+    ) -> Result<Made, MailError> {
+        let change = SubscriptionSet { account, name: &path.to_string(), on };
         let modseq = self.commit(&change).await?;
         self.hub.changed(account, modseq);
-        Ok(modseq)
+        Ok(Made { account, modseq })
     }
 
     /// Whether one more name, with its superiors, fits.

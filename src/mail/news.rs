@@ -1,14 +1,16 @@
-//! What happens in all of an account, for who watches more than one mailbox (RFC 5465).
+//! What happens in all of an account, for who watches more than one mailbox (RFC 5465): the user's own account, or what
+//! they may see of somebody else's. A right that is granted or taken away makes a mailbox come or go.
 //!
 //! A [`Follow`] stands at one modseq of the account and moves along the change log. It knows the names of mailboxes as
 //! they were told last, so that renaming and deleting can be told by name. Below the log's floor it is lost: then all
 //! that can be said is that something happened.
 
-use crate::mailboxes::Mailbox;
+use crate::fetch::Target;
+use crate::reach::{Found, Reach};
 use crate::{Mail, MailError};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use store::changes::{AccountChange, Kind, account_changes};
-use types::{AccountId, MailboxId, ModSeq};
+use types::{AccountId, MailboxId, ModSeq, Rights};
 
 /// Rows of the log read at once.
 const PAGE: u32 = 1_000;
@@ -20,6 +22,7 @@ const TRIES: u32 = 20;
 /// Where one who watches an account stands.
 #[derive(Debug, Clone)]
 pub struct Follow {
+    user: AccountId,
     account: AccountId,
     at: ModSeq,
     names: HashMap<MailboxId, String>,
@@ -61,7 +64,7 @@ pub struct News {
     /// The log does not tell any more; the follower stands at the present.
     pub lost: bool,
     /// Mailboxes whose messages changed, as they are now, by name.
-    pub messages: Vec<(Mailbox, Touched)>,
+    pub messages: Vec<(Found, Touched)>,
     /// Names, in order.
     pub names: Vec<NameChange>,
     /// Subscribed names, and whether they are now.
@@ -69,7 +72,7 @@ pub struct News {
     /// Entries of annotations that changed, by mailbox; `None`: of the server.
     pub metadata: BTreeMap<Option<String>, BTreeSet<String>>,
     /// All mailboxes as they are, where names changed.
-    pub mailboxes: Vec<Mailbox>,
+    pub mailboxes: Vec<Found>,
 }
 
 impl News {
@@ -89,6 +92,12 @@ impl Follow {
     #[must_use]
     pub fn subscribed(&self) -> &BTreeSet<String> {
         &self.subscribed
+    }
+
+    /// Whose account it is.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.account
     }
 
     /// Everything up to here was looked at.
@@ -111,17 +120,18 @@ impl Follow {
 
     /// Takes over the names of these mailboxes as they are, and of no others: the mailboxes were read after the log, so
     /// there may be one among them of which only the next look will hear. Known before, it would never be told.
-    fn learn(&mut self, named: &BTreeSet<MailboxId>, mailboxes: &[Mailbox]) {
+    fn learn(&mut self, named: &BTreeSet<MailboxId>, mailboxes: &[Found]) {
         for id in named {
-            match mailboxes.iter().find(|mailbox| mailbox.id == *id) {
-                Some(mailbox) => self.names.insert(*id, mailbox.name.clone()),
+            match mailboxes.iter().find(|found| found.mailbox.id == *id) {
+                Some(found) => self.names.insert(*id, found.mailbox.name.clone()),
                 None => self.names.remove(id),
             };
         }
     }
 
     /// Sorts rows of the log by what they are about.
-    fn sort(&mut self, rows: &[AccountChange], mailboxes: Vec<Mailbox>, news: &mut News) {
+    fn sort(&mut self, rows: &[AccountChange], mailboxes: Vec<Found>, news: &mut News) {
+        let own = self.user == self.account;
         let mut touched: BTreeMap<MailboxId, Touched> = BTreeMap::new();
         let mut named = BTreeSet::new();
         for row in rows.iter().filter(|row| !self.own.contains(&row.modseq)) {
@@ -132,25 +142,27 @@ impl Follow {
                     touched.updated |= row.op == 2;
                     touched.destroyed |= row.op == 3;
                 }
-                (Kind::Mailbox, Some(mailbox)) => {
+                (Kind::Mailbox | Kind::Rights, Some(mailbox)) => {
                     named.insert(mailbox);
                 }
-                (Kind::Subscription, _) => {
+                (Kind::Subscription, _) if own => {
                     let on = row.op == 1;
                     news.subscriptions.extend(row.names.iter().map(|name| (name.clone(), on)));
                 }
-                (Kind::Metadata, place) => {
-                    let name =
-                        place.and_then(|id| mailboxes.iter().find(|mailbox| mailbox.id == id));
-                    if place.is_some() == name.is_some() {
-                        let entries = news.metadata.entry(name.map(|mailbox| mailbox.name.clone()));
-                        entries.or_default().extend(row.names.iter().cloned());
+                (Kind::Metadata, place) if own || place.is_some() => {
+                    let found = |id| mailboxes.iter().find(|found| found.mailbox.id == id);
+                    let name = place.and_then(found).map(|found| found.mailbox.name.clone());
+                    // What the owner notes in private is the owner's.
+                    let told = |entry: &&String| own || entry.starts_with("/shared");
+                    let entries: BTreeSet<_> = row.names.iter().filter(told).cloned().collect();
+                    if place.is_some() == name.is_some() && !entries.is_empty() {
+                        news.metadata.entry(name).or_default().extend(entries);
                     }
                 }
                 _ => {}
             }
         }
-        for row in rows.iter().filter(|row| row.kind == Kind::Subscription) {
+        for row in rows.iter().filter(|row| own && row.kind == Kind::Subscription) {
             for name in &row.names {
                 if row.op == 1 {
                     self.subscribed.insert(name.clone());
@@ -160,17 +172,18 @@ impl Follow {
             }
         }
         news.names = self.renamed(&named, &mailboxes);
-        let named = rows.iter().filter(|row| row.kind == Kind::Mailbox);
+        let named = rows.iter().filter(|row| matches!(row.kind, Kind::Mailbox | Kind::Rights));
         self.learn(&named.filter_map(|row| row.mailbox).collect(), &mailboxes);
-        let at = |mailbox: &Mailbox| touched.get(&mailbox.id).copied();
-        news.messages =
-            mailboxes.iter().filter_map(|mailbox| Some((mailbox.clone(), at(mailbox)?))).collect();
+        // "All event types described in this document require the 'l' and 'r' rights" (RFC 5465 §5).
+        let readable = mailboxes.iter().filter(|found| found.reach.rights().has(Rights::READ));
+        let at = |found: &Found| touched.get(&found.mailbox.id).copied();
+        news.messages = readable.filter_map(|found| Some((found.clone(), at(found)?))).collect();
         news.mailboxes = mailboxes;
     }
 
-    fn renamed(&self, named: &BTreeSet<MailboxId>, mailboxes: &[Mailbox]) -> Vec<NameChange> {
+    fn renamed(&self, named: &BTreeSet<MailboxId>, mailboxes: &[Found]) -> Vec<NameChange> {
         let now: HashMap<MailboxId, &str> =
-            mailboxes.iter().map(|mailbox| (mailbox.id, mailbox.name.as_str())).collect();
+            mailboxes.iter().map(|found| (found.mailbox.id, found.mailbox.name.as_str())).collect();
         let mut changes = Vec::new();
         for id in named {
             match (self.names.get(id), now.get(id)) {
@@ -223,20 +236,40 @@ fn name_of(change: &NameChange) -> &str {
 }
 
 impl Mail {
-    /// Begins to follow an account: from now on.
+    /// All mailboxes of an account that a user may see, named as that user knows them.
+    async fn visible(&self, user: AccountId, account: AccountId) -> Result<Vec<Found>, MailError> {
+        if user != account {
+            return self.others_of(user, Some(account)).await;
+        }
+        let own = |mailbox: crate::Mailbox| Found {
+            reach: Reach::own(Target { account, mailbox: mailbox.id }),
+            mailbox,
+        };
+        Ok(self.mailboxes(account).await?.into_iter().map(own).collect())
+    }
+
+    /// Begins to follow an account for a user: from now on. Gives what there is to be seen too.
     ///
     /// # Errors
     /// [`MailError::NoAccount`]; [`MailError::Busy`], [`MailError::Unavailable`].
-    pub async fn follow_account(&self, account: AccountId) -> Result<Follow, MailError> {
+    pub async fn follow_account(
+        &self,
+        user: AccountId,
+        account: AccountId,
+    ) -> Result<(Follow, Vec<Found>), MailError> {
         let mut at = self.account_modseq(account).await?;
         for _ in 0..TRIES {
-            let subscribed = self.subscriptions(account).await?.into_iter().collect();
-            let mailboxes = self.mailboxes(account).await?;
-            let names = mailboxes.into_iter().map(|mailbox| (mailbox.id, mailbox.name)).collect();
+            let subscribed = match user == account {
+                true => self.subscriptions(account).await?.into_iter().collect(),
+                false => BTreeSet::new(),
+            };
+            let mailboxes = self.visible(user, account).await?;
             // Names and place have to belong together: what happened between would be taken for known.
             let now = self.account_modseq(account).await?;
             if now == at {
-                return Ok(Follow { account, at, names, subscribed, own: HashSet::new() });
+                let name = |found: &Found| (found.mailbox.id, found.mailbox.name.clone());
+                let (names, own) = (mailboxes.iter().map(name).collect(), HashSet::new());
+                return Ok((Follow { user, account, at, names, subscribed, own }, mailboxes));
             }
             at = now;
         }
@@ -263,7 +296,7 @@ impl Mail {
             let next = if log.complete { log.modseq } else { last };
             let stuck = next <= at && !log.complete;
             if at < log.floor || log.modseq < at || stuck || rows.len() > MOST {
-                *follow = self.follow_account(follow.account).await?;
+                (*follow, _) = self.follow_account(follow.user, follow.account).await?;
                 news.lost = true;
                 return Ok(news);
             }
@@ -274,7 +307,7 @@ impl Mail {
             }
         }
         if !rows.is_empty() {
-            let mailboxes = self.mailboxes(follow.account).await?;
+            let mailboxes = self.visible(follow.user, follow.account).await?;
             follow.sort(&rows, mailboxes, &mut news);
         }
         follow.stand(at);
@@ -286,9 +319,10 @@ impl Mail {
 mod tests {
     use super::*;
 
-    fn mailbox(id: MailboxId, name: &str) -> Mailbox {
+    fn mailbox(id: MailboxId, name: &str) -> Found {
         use types::{Uid, UidValidity};
-        Mailbox {
+        let reach = Reach::own(Target { account: AccountId(1), mailbox: id });
+        let mailbox = crate::Mailbox {
             id,
             name: name.into(),
             role: crate::Role::None,
@@ -301,7 +335,8 @@ mod tests {
             recent: 0,
             size: 0,
             recent_uid: Uid(1),
-        }
+        };
+        Found { reach, mailbox }
     }
 
     fn row(modseq: u64, kind: Kind, mailbox: MailboxId) -> AccountChange {
@@ -315,7 +350,8 @@ mod tests {
         let (old, new) = (MailboxId::new(), MailboxId::new());
         let names = HashMap::from([(old, "old".to_owned())]);
         let (subscribed, own) = (BTreeSet::new(), HashSet::new());
-        let mut follow = Follow { account: AccountId(1), at: ModSeq(1), names, subscribed, own };
+        let (user, account, at) = (AccountId(1), AccountId(1), ModSeq(1));
+        let mut follow = Follow { user, account, at, names, subscribed, own };
         let both = vec![mailbox(old, "old"), mailbox(new, "new")];
         let mut news = News::default();
         follow.sort(&[row(2, Kind::Messages, old)], both.clone(), &mut news);

@@ -94,11 +94,15 @@ impl Bench {
     }
 
     async fn open(&self, name: &str) -> Result<View> {
-        Ok(self.mail.open(self.account, &MailboxName::parse(name)?, Access::ReadWrite).await?)
+        Ok(self.mail.open(self.account, &Path::parse(name)?, Access::ReadWrite).await?)
     }
 
     async fn create(&self, name: &str) -> Result<MailboxId> {
-        Ok(self.mail.create(self.account, &MailboxName::parse(name)?, Role::None).await?.0)
+        Ok(self.mail.create(self.account, &Path::parse(name)?, Role::None).await?.0)
+    }
+
+    async fn target(&self, name: &str) -> Result<Reach> {
+        Ok(self.mail.target(self.account, &Path::parse(name)?).await?.reach)
     }
 
     async fn flag(&self, view: &mut View, uids: &[u32], flags: Flags) -> Result<Vec<Stored>> {
@@ -179,18 +183,19 @@ async fn below_the_floor_and_after_a_restore_views_are_compared() -> Result<()> 
 async fn a_deleted_mailbox_empties_its_views_and_is_purged() -> Result<()> {
     let bench = Bench::new().await?;
     bench.fill(3).await?;
-    let target = bench.create("Old/Things").await?;
+    bench.create("Old/Things").await?;
+    let target = bench.target("Old/Things").await?;
     let inbox = bench.open(INBOX).await?;
     bench.mail.copy(&inbox, &inbox.all(), target).await?;
     let mut view = bench.open("Old/Things").await?;
-    let name = |text| MailboxName::parse(text);
+    let name = |text| Path::parse(text);
     assert_eq!(bench.mail.delete(bench.account, &name("Old")?).await, Err(MailError::HasChildren));
     bench.mail.delete(bench.account, &name("Old/Things")?).await?;
     let changes = bench.mail.sync(&mut view).await?;
     assert!(changes.gone && changes.vanished);
     assert_eq!(view.take_vanished(), [1, 1, 1]);
     assert_eq!(bench.mail.copy(&inbox, &set(&[1]), target).await, Err(MailError::NoTarget));
-    assert_eq!(bench.mail.target(&inbox, &name("Nowhere")?).await, Err(MailError::NoTarget));
+    assert_eq!(bench.mail.target(bench.account, &name("Nowhere")?).await, Err(MailError::NoTarget));
     let me = Incarnation::new();
     while purge::round(&bench.store, me).await? {}
     assert_eq!(store::mailbox::mailbox_to_purge(&bench.store).await?, None);
@@ -232,7 +237,8 @@ async fn a_removed_account_is_purged_later() -> Result<()> {
 async fn moves_and_renames() -> Result<()> {
     let bench = Bench::new().await?;
     bench.fill(4).await?;
-    let target = bench.create("A/B").await?;
+    bench.create("A/B").await?;
+    let target = bench.target("A/B").await?;
     let mut view = bench.open(INBOX).await?;
     let chunk = set(&[2, 3]).chunks().next().context("some")?;
     let moved = bench.mail.move_chunk(&view, &chunk, target).await?;
@@ -240,7 +246,7 @@ async fn moves_and_renames() -> Result<()> {
     assert_eq!(pairs, [(2, 1), (3, 2)]);
     bench.mail.sync(&mut view).await?;
     assert_eq!(view.take_vanished(), [2, 2]);
-    let name = |text| MailboxName::parse(text);
+    let name = |text| Path::parse(text);
     let rename = async |from, to| bench.mail.rename(bench.account, &name(from)?, &name(to)?).await;
     assert!(matches!(rename("A", "A/B/C").await, Err(MailError::Cannot(_))));
     assert_eq!(rename("A", "Sent").await, Err(MailError::Exists));

@@ -14,13 +14,15 @@
 
 use crate::fetch::{Pages, Target};
 use crate::mailboxes::Mailbox;
-use crate::name::MailboxName;
+use crate::path::Path;
+use crate::reach::{Found, Reach};
 use crate::uids::{Numbers, UidSet};
 use crate::{Mail, MailError};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use store::message::{ChangeLog, ChangeRow};
-use types::{AccountId, ModSeq, Uid};
+use tokio::time::Instant;
+use types::{AccountId, ModSeq, Rights, Uid};
 
 /// Rows of the change log read at once; each lists at most a thousand UIDs.
 const LOG_PAGE: u32 = 500;
@@ -44,6 +46,9 @@ pub enum Access {
 #[derive(Debug, Clone)]
 pub struct View {
     target: Target,
+    reach: Reach,
+    /// When somebody last looked at what `reach` allows.
+    looked_at: Instant,
     access: Access,
     /// The mailbox as it was opened.
     opened: Mailbox,
@@ -97,11 +102,13 @@ impl Snapshot {
 }
 
 impl View {
-    fn new(account: AccountId, access: Access, opened: Mailbox, snapshot: Snapshot) -> Self {
+    fn new(reach: Reach, access: Access, opened: Mailbox, snapshot: Snapshot) -> Self {
         let numbers = Numbers::new(&snapshot.uids);
         let above = numbers.last_uid().map_or(1, |last| last + 1);
         Self {
-            target: Target { account, mailbox: opened.id },
+            target: reach.target(),
+            reach,
+            looked_at: Instant::now(),
             access,
             recent_from: opened.recent_uid.0,
             // A remembered snapshot stands at its own time; what came since is in the log.
@@ -131,6 +138,31 @@ impl View {
     #[must_use]
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// Whose it is for whom, and what may be done with it, as of the last look.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    pub(crate) fn set_reach(&mut self, reach: Reach) {
+        self.reach = reach;
+        self.looked_at = Instant::now();
+    }
+
+    pub(crate) fn looked_at(&self) -> Instant {
+        self.looked_at
+    }
+
+    /// Whether nothing in it may be changed: "The server MUST include a READ-ONLY response code ... if none of the
+    /// following rights is granted to the current user: "i", "e", and "shared flag rights"" (RFC 4314 §5.2). All flags
+    /// are shared here: there is one set of them per copy, `\\Seen` included.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        let flags = Rights::SEEN.with(Rights::WRITE).with(Rights::TRASH);
+        let writes = flags.with(Rights::INSERT).with(Rights::EXPUNGE);
+        self.access == Access::ReadOnly || !self.reach.rights().any(writes)
     }
 
     /// The mailbox as it was when it was opened.
@@ -327,7 +359,7 @@ impl View {
         for run in new.runs() {
             self.numbers.append(*run.start(), *run.end());
             changes.appeared = true;
-            self.claim_recent = self.access == Access::ReadWrite;
+            self.claim_recent = !self.is_read_only();
         }
     }
 
@@ -359,27 +391,31 @@ impl View {
 }
 
 impl Mail {
-    /// Opens a mailbox.
+    /// Opens a mailbox: it needs "r".
     ///
     /// # Errors
-    /// [`MailError::NoMailbox`]; [`MailError::Busy`], [`MailError::Unavailable`].
+    /// As [`Mail::find`].
     pub async fn open(
         &self,
-        account: AccountId,
-        name: &MailboxName,
+        user: AccountId,
+        path: &Path,
         access: Access,
     ) -> Result<View, MailError> {
+        let owner = match path {
+            Path::Own(_) => user,
+            Path::Other { .. } => self.find(user, path, Rights::READ).await?.reach.target().account,
+        };
         // The modseq first: whatever is read after it can only be newer, and the log repeats that.
-        let modseqs = store::mailbox::account_modseqs(&self.store, &[account]).await?;
+        let modseqs = store::mailbox::account_modseqs(&self.store, &[owner]).await?;
         let modseq = modseqs.first().ok_or(MailError::NoAccount)?.1;
-        let opened = self.mailbox(account, name).await?;
-        let mut view = match self.remembered(account, access, &opened).await? {
+        let Found { reach, mailbox: opened } = self.find(user, path, Rights::READ).await?;
+        let mut view = match self.remembered(reach, access, &opened).await? {
             Some(view) => view,
-            None => self.counted(account, access, opened, modseq).await?,
+            None => self.counted(reach, access, opened, modseq).await?,
         };
         self.remember(&view);
         let (target, next) = (view.target, view.next);
-        if access == Access::ReadWrite && view.recent_from < next {
+        if !view.is_read_only() && view.recent_from < next {
             view.recent_from = self.claim(&target, next).await?;
         }
         self.survey(&mut view).await?;
@@ -389,26 +425,27 @@ impl Mail {
     /// The mailbox as it is, read from its rows.
     async fn counted(
         &self,
-        account: AccountId,
+        reach: Reach,
         access: Access,
         opened: Mailbox,
         modseq: ModSeq,
     ) -> Result<View, MailError> {
+        let account = reach.target().account;
         let runs = store::message::uid_runs(&self.store, account, opened.id).await?;
         let (uids, next) = (UidSet::from_ranges(runs), opened.uidnext.0);
-        Ok(View::new(account, access, opened, Snapshot { uids, next, modseq }))
+        Ok(View::new(reach, access, opened, Snapshot { uids, next, modseq }))
     }
 
     /// The mailbox as this node last knew it, and what the log says since: for a large one that is much
     /// cheaper than counting it again.
     async fn remembered(
         &self,
-        account: AccountId,
+        reach: Reach,
         access: Access,
         opened: &Mailbox,
     ) -> Result<Option<View>, MailError> {
         let Some(snapshot) = self.snapshots.get(&opened.id) else { return Ok(None) };
-        let mut view = View::new(account, access, opened.clone(), snapshot.as_ref().clone());
+        let mut view = View::new(reach, access, opened.clone(), snapshot.as_ref().clone());
         let mut changes = Changes::default();
         if self.follow(&mut view, &mut changes).await?.is_some() {
             return Ok(None);
@@ -453,12 +490,14 @@ impl Mail {
         Ok(())
     }
 
-    /// Catches up with the change log.
+    /// Catches up with the change log, and with what may be done.
     ///
     /// # Errors
-    /// [`MailError::Busy`], [`MailError::Unavailable`]; the view is then as far as it came.
+    /// As [`Mail::find`] when it may not be read any more; [`MailError::Busy`], [`MailError::Unavailable`]; the view is then as far as it came.
     pub async fn sync(&self, view: &mut View) -> Result<Changes, MailError> {
         let mut changes = Changes { vanished: !view.vanished.is_empty(), ..Changes::default() };
+        self.look(view).await?;
+        view.reach.require(Rights::READ)?;
         if let Some(log) = self.follow(view, &mut changes).await? {
             self.resync(view, &log, &mut changes).await?;
         }

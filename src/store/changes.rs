@@ -18,6 +18,8 @@ pub enum Kind {
     Metadata,
     /// Subscriptions.
     Subscription,
+    /// What others may do with a mailbox.
+    Rights,
     /// Something that a later version logs.
     Unknown,
 }
@@ -91,6 +93,7 @@ fn change(row: &Row) -> Option<AccountChange> {
             2 => Kind::Mailbox,
             3 => Kind::Metadata,
             4 => Kind::Subscription,
+            5 => Kind::Rights,
             _ => Kind::Unknown,
         },
         op: row.get(4),

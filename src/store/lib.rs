@@ -8,6 +8,7 @@
 //! no plain SET. A setting sends unnamed statements for poolers that know no prepared ones.
 
 pub mod account;
+pub mod acl;
 pub mod changes;
 mod config;
 pub mod directory;

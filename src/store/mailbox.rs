@@ -33,19 +33,20 @@ pub struct MailboxRow {
     pub recent_uid: Uid,
 }
 
-fn mailbox_row(row: &Row) -> MailboxRow {
+/// Reads a mailbox from column `at` on.
+pub(crate) fn mailbox_row(row: &Row, at: usize) -> MailboxRow {
     MailboxRow {
-        id: MailboxId(row.get(0)),
-        name: row.get(1),
-        role: row.get(2),
-        uidvalidity: UidValidity(row.get::<_, i32>(3) as u32),
-        uidnext: Uid(row.get::<_, i32>(4) as u32),
-        highest_modseq: ModSeq(row.get::<_, i64>(5) as u64),
-        total: row.get::<_, i32>(6) as u32,
-        unseen: row.get::<_, i32>(7) as u32,
-        deleted: row.get::<_, i32>(8) as u32,
-        size: row.get::<_, i64>(9) as u64,
-        recent_uid: Uid(row.get::<_, i32>(10) as u32),
+        id: MailboxId(row.get(at)),
+        name: row.get(at + 1),
+        role: row.get(at + 2),
+        uidvalidity: UidValidity(row.get::<_, i32>(at + 3) as u32),
+        uidnext: Uid(row.get::<_, i32>(at + 4) as u32),
+        highest_modseq: ModSeq(row.get::<_, i64>(at + 5) as u64),
+        total: row.get::<_, i32>(at + 6) as u32,
+        unseen: row.get::<_, i32>(at + 7) as u32,
+        deleted: row.get::<_, i32>(at + 8) as u32,
+        size: row.get::<_, i64>(at + 9) as u64,
+        recent_uid: Uid(row.get::<_, i32>(at + 10) as u32),
     }
 }
 
@@ -63,7 +64,7 @@ pub async fn mailbox_list(
         &[Type::INT4],
     );
     let rows = store.session().await?.read(&LIST, &[&account.0]).await?;
-    Ok(rows.iter().map(mailbox_row).collect())
+    Ok(rows.iter().map(|row| mailbox_row(row, 0)).collect())
 }
 
 /// One live mailbox. `None`: no such name.
@@ -81,7 +82,7 @@ pub async fn mailbox_by_name(
         &[Type::INT4, Type::TEXT],
     );
     let row = store.session().await?.read_opt(&BY_NAME, &[&account.0, &name]).await?;
-    Ok(row.as_ref().map(mailbox_row))
+    Ok(row.map(|row| mailbox_row(&row, 0)))
 }
 
 /// Marks all present messages as seen by a session that may be told `\Recent`, and says from which UID on

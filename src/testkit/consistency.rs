@@ -149,7 +149,7 @@ invariants! {
                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS due
               FROM change c JOIN account_state s USING (account_id)) c
           WHERE c.modseq > c.now OR c.modseq <= c.change_floor OR c.position <> c.due
-             OR (c.kind = 1) <> (c.uids IS NOT NULL) OR c.kind NOT IN (1, 2, 3, 4) OR c.op NOT IN (1, 2, 3)
+             OR (c.kind = 1) <> (c.uids IS NOT NULL) OR c.kind NOT IN (1, 2, 3, 4, 5) OR c.op NOT IN (1, 2, 3)
              OR cardinality(c.uids) <> cardinality(c.object_ids)
              OR c.uids <> ARRAY(SELECT DISTINCT u FROM unnest(c.uids) u ORDER BY u)";
     change_log_is_complete: "every modseq of an account that is still logged has a change",
@@ -166,11 +166,24 @@ invariants! {
            JOIN account a ON a.id = m.account_id AND a.state <> 2
           CROSS JOIN LATERAL (SELECT max(c.modseq) AS last FROM change c
                 WHERE c.account_id = m.account_id AND c.mailbox_id = m.id
-                  AND (c.kind <> 2 OR c.op <> 2)) x
+                  AND (c.kind <> 2 OR c.op <> 2) AND c.kind <> 5) x
           WHERE s.change_floor < m.highest_modseq AND m.highest_modseq IS DISTINCT FROM x.last";
     maildrop_locks_run_out: "a maildrop's lock runs out within its lease unless it is renewed",
         "SELECT format('account %s until %s', account_id, expires_at) FROM maildrop_lock
           WHERE expires_at > now() + interval '30 seconds'";
+    acl_of_living: "an ACL is about a live mailbox, and gives something, to somebody else who exists in the same tenant",
+        "SELECT format('account %s mailbox %s grantee %s: %s', x.account_id, x.mailbox_id, x.grantee_id, x.rights)
+           FROM mailbox_acl x
+           LEFT JOIN mailbox m ON m.account_id = x.account_id AND m.id = x.mailbox_id AND m.state = 0
+           LEFT JOIN account o ON o.id = x.account_id AND o.state <> 2 AND o.tenant_id = x.tenant_id
+           LEFT JOIN account u ON u.id = x.grantee_id AND u.state <> 2 AND u.tenant_id = x.tenant_id
+          WHERE m.id IS NULL OR o.id IS NULL OR x.grantee_id IS NOT NULL AND u.id IS NULL
+             OR x.grantee_id = x.account_id OR x.rights <= 0 OR x.rights >= 2048
+         UNION ALL
+         SELECT format('account %s mailbox %s: notes of %s', p.account_id, p.mailbox_id, p.user_id)
+           FROM private_annotation p
+           LEFT JOIN mailbox m ON m.account_id = p.account_id AND m.id = p.mailbox_id
+          WHERE m.id IS NULL OR p.user_id = p.account_id OR NOT starts_with(p.entry, '/private')";
     partition_by_account: "every row lies in the partition that the application would name",
         "SELECT format('%s account %s', x.tableoid::regclass, x.account_id) FROM (
             SELECT DISTINCT tableoid, account_id FROM message

@@ -20,6 +20,8 @@ struct Session {
     name: String,
     node: SocketAddr,
     account: String,
+    /// As it names it, quoted.
+    mailbox: String,
     client: ImapClient,
     model: Model,
     random: StdRng,
@@ -31,17 +33,18 @@ impl Session {
     async fn open(
         name: String,
         node: SocketAddr,
-        account: &str,
+        (account, mailbox): (&str, &str),
         kind: Kind,
         seed: u64,
     ) -> Result<Self> {
         let client = ImapClient::login(node, account, PASSWORD).await?;
         let random = StdRng::seed_from_u64(seed);
         let (account, model) = (account.to_owned(), Model::new(kind));
-        let mut session = Self { name, node, account, client, model, random, log: Vec::new() };
+        let (mailbox, log) = (format!("\"{mailbox}\""), Vec::new());
+        let mut session = Self { name, node, account, mailbox, client, model, random, log };
         session.enable().await?;
         session.model.highest = 0;
-        let end = session.command("SELECT INBOX", true).await?;
+        let end = session.command(&format!("SELECT {}", session.mailbox), true).await?;
         ensure!(end.starts_with("OK"), "{end}");
         session.learn().await?;
         Ok(session)
@@ -155,7 +158,7 @@ impl Session {
     async fn append(&mut self) -> Result<()> {
         let text = format!("Subject: {} {}\r\n\r\nx\r\n", self.name, self.random.random::<u32>());
         let flags = if self.random.random_bool(0.3) { "(\\Seen) " } else { "" };
-        let command = format!("APPEND INBOX {flags}{{{}+}}\r\n{text}", text.len());
+        let command = format!("APPEND {} {flags}{{{}+}}\r\n{text}", self.mailbox, text.len());
         let end = self.command(&command, true).await?;
         ensure!(end.starts_with("OK [APPENDUID"), "{end}");
         Ok(())
@@ -188,7 +191,9 @@ impl Session {
 
     async fn transfer(&mut self) -> Result<()> {
         let verb = if self.random.random_bool(0.5) { "COPY" } else { "MOVE" };
-        let target = if self.random.random_bool(0.3) { "INBOX" } else { "Archive" };
+        // Archive is everybody's own.
+        let here = self.random.random_bool(0.3);
+        let target = if here { self.mailbox.clone() } else { "Archive".to_owned() };
         let end = if self.random.random_bool(0.5) {
             let uids = self.uids();
             self.command(&format!("UID {verb} {uids} {target}"), true).await?
@@ -216,9 +221,10 @@ impl Session {
     /// Loses its connection and comes back with what it remembers.
     async fn again(&mut self) -> Result<()> {
         if self.model.kind != Kind::QResync {
-            self.log.push("C SELECT INBOX".into());
+            let command = format!("SELECT {}", self.mailbox);
+            self.log.push(format!("C {command}"));
             self.model = Model::new(self.model.kind);
-            self.command("SELECT INBOX", true).await?;
+            self.command(&command, true).await?;
             return Ok(());
         }
         let mut memory = self.model.memory()?;
@@ -227,7 +233,7 @@ impl Session {
         let known: Vec<String> = memory.flags.keys().map(u32::to_string).collect();
         let known = if known.is_empty() { String::new() } else { format!(" {}", known.join(",")) };
         let (uidvalidity, highest) = (memory.uidvalidity, memory.highest);
-        let command = format!("SELECT INBOX (QRESYNC ({uidvalidity} {highest}{known}))");
+        let command = format!("SELECT {} (QRESYNC ({uidvalidity} {highest}{known}))", self.mailbox);
         self.log.push(format!("C {command}"));
         let (answers, end) = self.client.try_command(&command).await?;
         ensure!(end.starts_with("OK"), "{end}");
@@ -270,20 +276,33 @@ fn shown(memory: Memory) -> BTreeMap<u32, Vec<String>> {
 
 const KINDS: [Kind; 5] = [Kind::Plain, Kind::QResync, Kind::CondStore, Kind::QResync, Kind::Plain];
 
-async fn sessions(cluster: &Cluster, account: &str, seed: u64) -> Result<Vec<Session>> {
+/// Whose mailbox it is, and who else uses it: every other session is the guest's.
+#[derive(Clone, Copy)]
+pub(super) struct Users<'a> {
+    pub owner: &'a str,
+    pub guest: Option<&'a str>,
+}
+
+async fn sessions(cluster: &Cluster, users: Users<'_>, seed: u64) -> Result<Vec<Session>> {
+    let shared = format!("Other Users/{}/INBOX", users.owner);
     let mut sessions = Vec::new();
     for (n, kind) in KINDS.into_iter().enumerate() {
         let node = cluster.nodes[n % 2].imap()?;
         let seed = seed.wrapping_mul(1_000).wrapping_add(n as u64);
-        sessions.push(Session::open(format!("s{n}"), node, account, kind, seed).await?);
+        let place = match users.guest.filter(|_| n % 2 == 1) {
+            Some(guest) => (guest, shared.as_str()),
+            None => (users.owner, "INBOX"),
+        };
+        sessions.push(Session::open(format!("s{n}"), node, place, kind, seed).await?);
     }
     Ok(sessions)
 }
 
 /// All believe what is there.
-async fn agree(cluster: &Cluster, account: &str, sessions: &mut [Session]) -> Result<()> {
+async fn agree(cluster: &Cluster, users: Users<'_>, sessions: &mut [Session]) -> Result<()> {
     let node = cluster.nodes[0].imap()?;
-    let mut truth = Session::open("truth".into(), node, account, Kind::Plain, 0).await?;
+    let mut truth =
+        Session::open("truth".into(), node, (users.owner, "INBOX"), Kind::Plain, 0).await?;
     let truth = truth.settled().await?;
     for session in sessions {
         let believed = session.settled().await.with_context(|| told(session))?;
@@ -302,24 +321,34 @@ fn told(session: &Session) -> String {
 }
 
 /// In turns: who comes next is random too.
-async fn in_turns(cluster: &Cluster, account: &str, seed: u64, steps: u32) -> Result<()> {
-    let mut sessions = sessions(cluster, account, seed).await?;
+pub(super) async fn in_turns(
+    cluster: &Cluster,
+    users: Users<'_>,
+    seed: u64,
+    steps: u32,
+) -> Result<()> {
+    let mut sessions = sessions(cluster, users, seed).await?;
     let mut random = StdRng::seed_from_u64(seed);
     for step in 1..=steps {
         let who = random.random_range(0..sessions.len());
         let session = &mut sessions[who];
         session.step().await.with_context(|| told(session))?;
         if step % 100 == 0 {
-            agree(cluster, account, &mut sessions).await?;
+            agree(cluster, users, &mut sessions).await?;
         }
     }
-    agree(cluster, account, &mut sessions).await
+    agree(cluster, users, &mut sessions).await
 }
 
 /// All at once, for so long.
-async fn at_once(cluster: &Cluster, account: &str, seed: u64, time: Duration) -> Result<()> {
+pub(super) async fn at_once(
+    cluster: &Cluster,
+    users: Users<'_>,
+    seed: u64,
+    time: Duration,
+) -> Result<()> {
     let end = Instant::now() + time;
-    let running = sessions(cluster, account, seed).await?.into_iter().map(|mut session| {
+    let running = sessions(cluster, users, seed).await?.into_iter().map(|mut session| {
         tokio::spawn(async move {
             let mut steps = 0;
             while Instant::now() < end {
@@ -336,10 +365,10 @@ async fn at_once(cluster: &Cluster, account: &str, seed: u64, time: Duration) ->
         sessions.push(session);
     }
     println!("seed {seed}: {steps} steps in {time:?}");
-    agree(cluster, account, &mut sessions).await
+    agree(cluster, users, &mut sessions).await
 }
 
-fn seeds() -> Vec<u64> {
+pub(super) fn seeds() -> Vec<u64> {
     match std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => vec![seed],
         None => vec![1, rand::rng().random_range(2..1_000_000)],
@@ -352,15 +381,21 @@ async fn random_sessions_end_in_identical_views() -> Result<()> {
     let seconds = std::env::var("SECONDS_AT_ONCE").ok().and_then(|seconds| seconds.parse().ok());
     for seed in seeds() {
         let turns = cluster.account(&format!("turns{seed}"))?;
-        let work = in_turns(&cluster, &turns, seed, 400);
+        let users = Users { owner: &turns, guest: None };
+        let work = in_turns(&cluster, users, seed, 400);
         tokio::time::timeout(Duration::from_secs(300), work)
             .await
             .context("it hangs")?
             .with_context(|| format!("in turns, SEED={seed}"))?;
         let free = cluster.account(&format!("free{seed}"))?;
-        at_once(&cluster, &free, seed, Duration::from_secs(seconds.unwrap_or(10)))
-            .await
-            .with_context(|| format!("at once, SEED={seed}"))?;
+        at_once(
+            &cluster,
+            Users { owner: &free, guest: None },
+            seed,
+            Duration::from_secs(seconds.unwrap_or(10)),
+        )
+        .await
+        .with_context(|| format!("at once, SEED={seed}"))?;
     }
     cluster.check().await
 }

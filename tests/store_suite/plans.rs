@@ -179,6 +179,9 @@ async fn all_hot_statements(
     search_index(store, account, &ids).await?;
     store::mailbox::mailbox_list(store, account).await?;
     store::mailbox::mailbox_by_name(store, account, "INBOX").await?;
+    store::acl::shared_list(store, account, None, 100).await?;
+    store::acl::shared_by_name(store, account, "other1@example.test", "INBOX").await?;
+    store::acl::rights_now(store, account, inbox, types::AccountId(1)).await?;
     store::mailbox::mailbox_claim_recent(store, account, inbox, placed.uid).await?;
     store::directory::address_resolve(
         store,

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use chrono::Utc;
 use imap::{Append, Capability, Code, MessageUrl, NumberSet, Replaced, Status};
 use ingest::{Incoming, Placed, Prepared};
-use mail::{Access, MailError, MailboxName};
+use mail::{Access, Made, MailError, Path, Reach};
 use std::io;
 use tokio::time::Instant;
-use types::{MailboxId, Uid};
+use types::{AccountId, MailboxId, Rights, Uid};
 
 /// Messages on their way in.
 pub(crate) struct Upload {
-    mailbox: MailboxId,
+    to: Reach,
     /// Those that are complete (RFC 3502).
     prepared: Vec<Prepared>,
     /// The one that comes.
@@ -25,7 +25,7 @@ pub(crate) struct Upload {
     /// It holds NUL.
     nul: bool,
     /// REPLACE: what goes when they come.
-    replaces: Option<(MailboxId, Uid)>,
+    replaces: Option<(AccountId, MailboxId, Uid)>,
     /// One of the account's.
     seat: Seat,
     /// When it has taken too long.
@@ -48,13 +48,8 @@ impl Client {
     async fn begin(&mut self, append: Append) -> Result<Upload, Stop> {
         let account = self.account()?;
         self.shared.ingest.ready().map_err(Answer::from)?;
-        let name = MailboxName::parse(&append.mailbox).map_err(MailError::from)?;
-        let mailbox = match self.shared.mail.mailbox(account, &name).await {
-            Ok(mailbox) => mailbox.id,
-            // RFC 9051 §6.3.12: "the server MUST send the response code [TRYCREATE]".
-            Err(MailError::NoMailbox) => return Err(MailError::NoTarget.into()),
-            Err(error) => return Err(error.into()),
-        };
+        let path = Path::parse(&append.mailbox).map_err(MailError::from)?;
+        let to = self.shared.mail.target(account, &path).await?.reach;
         let replaces = match &append.replaces {
             Some(replaced) => Some(self.replaced(replaced).await?),
             None => None,
@@ -67,7 +62,7 @@ impl Client {
         let incoming = self.shared.ingest.begin(expected(&append)).map_err(Answer::from)?;
         let deadline = Instant::now() + self.shared.config.upload();
         Ok(Upload {
-            mailbox,
+            to,
             prepared: Vec::new(),
             append,
             incoming,
@@ -79,14 +74,25 @@ impl Client {
     }
 
     /// The message that REPLACE means.
-    async fn replaced(&mut self, replaced: &Replaced) -> Result<(MailboxId, Uid), Stop> {
+    async fn replaced(&mut self, replaced: &Replaced) -> Result<(AccountId, MailboxId, Uid), Stop> {
         if self.selected()?.view.access() == Access::ReadOnly {
             return Err(Answer::no(Code::NoPerm, "The mailbox is selected read-only").into());
         }
+        // "the union of the ACL rights required for UID STORE and UID EXPUNGE in the current mailbox, and APPEND in the
+        // target mailbox" (RFC 8508 §4.1)
+        self.may_replace().await?;
         let found = self.meant(&replaced.number, replaced.uid).await?;
         let uid = found.iter().next();
         let uid = uid.ok_or_else(|| Answer::no(Code::NonExistent, "No such message"))?;
-        Ok((self.selected()?.view.target().mailbox, Uid(uid)))
+        let target = self.selected()?.view.target();
+        Ok((target.account, target.mailbox, Uid(uid)))
+    }
+
+    async fn may_replace(&mut self) -> Result<(), Stop> {
+        let mail = self.shared.mail.clone();
+        let reach = self.selected()?.view.reach();
+        mail.still(reach, Rights::TRASH.with(Rights::EXPUNGE)).await?;
+        Ok(())
     }
 
     pub(crate) async fn append_piece(&mut self, piece: Bytes) {
@@ -164,15 +170,14 @@ impl Client {
     async fn next(&mut self, append: Append) -> Result<Upload, Answer> {
         let upload = self.upload.take().ok_or_else(|| Answer::bad("There is no message"))?;
         let incoming = self.complete(upload.incoming, upload.nul).await?;
-        let Upload { mailbox, mut prepared, append: before, replaces, seat, deadline, .. } =
-            *upload;
-        prepared.push(prepare(incoming, before).await?);
+        let Upload { to, mut prepared, append: before, replaces, seat, deadline, .. } = *upload;
+        prepared.push(prepare(to, incoming, before).await?);
         let incoming = self.shared.ingest.begin(expected(&append))?;
-        Ok(Upload { mailbox, prepared, append, incoming, nul: false, replaces, seat, deadline })
+        Ok(Upload { to, prepared, append, incoming, nul: false, replaces, seat, deadline })
     }
 
     pub(crate) async fn append_end(&mut self) -> io::Result<()> {
-        let mailbox = self.upload.as_ref().map(|upload| upload.mailbox);
+        let target = self.upload.as_ref().map(|upload| upload.to.target());
         let from = self.upload.as_ref().and_then(|upload| upload.replaces);
         let mut answer = self.store_messages().await.unwrap_or_else(|answer| answer);
         if from.is_some() && answer.is_ok() {
@@ -180,9 +185,9 @@ impl Client {
             answer.tell(&mut self.machine, Status::Ok);
             answer = Answer::ok();
         }
-        let selected = self.selected.as_ref().map(|selected| selected.view.target().mailbox);
+        let selected = self.selected.as_ref().map(|selected| selected.view.target());
         // "If the mailbox is currently selected, normal new message actions SHOULD occur" (RFC 9051 §6.3.12).
-        let here = from.is_some() || (mailbox.is_some() && mailbox == selected);
+        let here = from.is_some() || (target.is_some() && target == selected);
         self.update_quietly(if here { Look::Own } else { Look::IfStale }).await?;
         self.settle().await?;
         if let Some(selected) = &self.selected
@@ -198,25 +203,34 @@ impl Client {
     }
 
     async fn store_messages(&mut self) -> Result<Answer, Answer> {
-        let account = self.account()?;
         let upload = self.upload.take().ok_or_else(|| Answer::bad("There is no message"))?;
         let incoming = self.complete(upload.incoming, upload.nul).await?;
-        let Upload { mailbox, mut prepared, append, replaces, seat: _seat, .. } = *upload;
+        let Upload { to, mut prepared, append, replaces, seat: _seat, .. } = *upload;
+        // The messages may have taken their time, and rights may be gone meanwhile.
+        let to = self.shared.mail.still(to, Rights::INSERT).await?;
+        if replaces.is_some() {
+            self.may_replace().await.map_err(|stop| match stop {
+                Stop::Answer(answer) => answer,
+                Stop::Gone(_) => Answer::bad("No mailbox is selected"),
+            })?;
+        }
+        let (account, mailbox) = (to.target().account, to.target().mailbox);
         if !prepared.is_empty() || replaces.is_some() {
-            prepared.push(prepare(incoming, append).await?);
+            prepared.push(prepare(to, incoming, append).await?);
             let ingest = self.shared.ingest.clone();
             let placed = ingest.append_all(account, mailbox, prepared, replaces).await?;
             if let Some(last) = placed.last() {
-                self.made(last.modseq);
+                self.made(Made { account, modseq: last.modseq });
             }
             return Ok(self.appended(&placed));
         }
+        let (flags, keywords) = to.allowed(append.flags.flags, append.flags.keywords);
         let placed = incoming
             .append(ingest::Append {
                 account,
                 mailbox,
-                flags: append.flags.flags,
-                keywords: append.flags.keywords,
+                flags,
+                keywords,
                 received_at: append.date.map(|date| date.with_timezone(&Utc)),
             })
             .await?;
@@ -257,7 +271,8 @@ fn expected(append: &Append) -> Option<u64> {
     (!append.parts).then_some(append.size)
 }
 
-async fn prepare(incoming: Incoming, append: Append) -> Result<Prepared, Answer> {
+async fn prepare(to: Reach, incoming: Incoming, append: Append) -> Result<Prepared, Answer> {
     let received_at = append.date.map(|date| date.with_timezone(&Utc));
-    Ok(incoming.prepare(append.flags.flags, append.flags.keywords, received_at).await?)
+    let (flags, keywords) = to.allowed(append.flags.flags, append.flags.keywords);
+    Ok(incoming.prepare(flags, keywords, received_at).await?)
 }

@@ -16,12 +16,12 @@ use crate::update::{broken, tell_keywords};
 use crate::wire::Wire;
 use futures::{StreamExt, TryStreamExt};
 use imap::{Capability, Code, Fetch, FetchItem, FetchLine, Session};
-use mail::{Access, FlagChange, FlagOp, Mail, MailError, Message, Pages, UidRow, UidSet};
+use mail::{FlagChange, FlagOp, Mail, MailError, Message, Pages, UidRow, UidSet, View};
 use pieces::Piece;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use types::{Flags, ModSeq, Uid};
+use types::{Flags, ModSeq, Rights, Uid};
 
 /// Structures in memory at a time.
 const STRUCTURES: usize = 100;
@@ -45,7 +45,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(items: Vec<FetchItem>, access: Access) -> Self {
+    fn new(items: Vec<FetchItem>, view: &View) -> Self {
         let row = |item: &FetchItem| {
             matches!(
                 item,
@@ -71,11 +71,17 @@ impl Plan {
         Self {
             structure: !items.iter().all(row),
             bytes: !items.iter().all(|item| row(item) || described(item)),
-            seen: access == Access::ReadWrite && items.iter().any(FetchItem::sets_seen),
+            seen: may_mark(view) && items.iter().any(FetchItem::sets_seen),
             flags: items.contains(&FetchItem::Flags),
             items,
         }
     }
+}
+
+/// "A FETCH request that implies setting \Seen flag MUST NOT set it, if the current user doesn't have "s" right"
+/// (RFC 4314 §4).
+fn may_mark(view: &View) -> bool {
+    !view.is_read_only() && view.reach().rights().has(Rights::SEEN)
 }
 
 /// A message ready to be written.
@@ -98,7 +104,7 @@ pub(crate) async fn fetch(client: &mut Client, fetch: Fetch) -> Result<Answer, S
         uids = changed(client, &fetch, uids).await?;
     }
     let selected = client.selected()?;
-    let plan = Plan::new(fetch.items, selected.view.access());
+    let plan = Plan::new(fetch.items, &selected.view);
     let (wanted, mut told) = (uids.len(), Told::default());
     let mut pages = Pages::new(selected.view.target(), uids);
     while let Some(mut rows) = pages.next(&mail).await? {
@@ -126,7 +132,7 @@ pub(crate) async fn tell(
 ) -> Result<(), Stop> {
     let mail = client.shared.mail.clone();
     let selected = client.selected()?;
-    let plan = Plan::new(items, selected.view.access());
+    let plan = Plan::new(items, &selected.view);
     let mut told = Told::default();
     let mut pages = Pages::new(selected.view.target(), uids);
     while let Some(rows) = pages.next(&mail).await? {
@@ -190,7 +196,7 @@ async fn with_structures(
     rows: &[UidRow],
     told: &mut Told,
 ) -> Result<(), Stop> {
-    let account = client.account()?;
+    let account = client.selected()?.view.target().account;
     let messages = mail.messages(account, rows).await?;
     let mut there: Vec<(UidRow, Arc<Message>)> = rows
         .iter()
@@ -333,7 +339,12 @@ async fn write_line(
             (FetchItem::Size, _) => line.size(u64::from(row.size)),
             (FetchItem::ModSeq, _) => line.mod_seq(row.modseq.0),
             (FetchItem::EmailId, _) => line.email_id(&row.message.to_string()),
-            (FetchItem::ThreadId, _) => line.thread_id(Some(&row.thread.to_string())),
+            // A message has one conversation in each account, and its id in all: "The server MUST return the same THREADID
+            // for all messages with the same EMAILID" (RFC 8474 §5.2), or none.
+            (FetchItem::ThreadId, _) if selected.view.reach().is_own() => {
+                line.thread_id(Some(&row.thread.to_string()));
+            }
+            (FetchItem::ThreadId, _) => line.thread_id(None),
             (FetchItem::SaveDate, _) => line.save_date(Some(&row.saved_at)),
             // It lies with the rest, so LAZY costs no more.
             (FetchItem::Preview { .. }, Some(m)) => line.preview(Some(&m.preview)),

@@ -4,6 +4,7 @@ use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::update::Look;
 use imap::NamespaceEntry;
+use mail::{OTHERS, SEPARATOR};
 
 /// NOOP and CHECK: a look that the client asked for, so it hears when it was not possible.
 pub(crate) async fn noop(client: &mut Client) -> Result<Answer, Stop> {
@@ -25,8 +26,10 @@ pub(crate) fn id(client: &mut Client, said: &[(String, Option<String>)]) -> Answ
     Answer::ok()
 }
 
-/// RFC 2342: all mailboxes are personal, without a prefix.
+/// RFC 2342: a user's own mailboxes have no prefix; those of others stand below one level, by the owner's address.
 pub(crate) fn namespace(client: &mut Client) -> Answer {
-    client.machine.writer().namespace(&[NamespaceEntry { prefix: "" }], &[], &[]);
+    let others = format!("{OTHERS}{SEPARATOR}");
+    let (own, others) = (NamespaceEntry { prefix: "" }, NamespaceEntry { prefix: &others });
+    client.machine.writer().namespace(&[own], &[others], &[]);
     Answer::ok()
 }

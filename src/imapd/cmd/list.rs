@@ -3,14 +3,19 @@
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use imap::{Attribute, List, ListEntry, SpecialUse, StatusData, StatusItem, StatusValue};
-use mail::{MailError, Mailbox, MailboxName, Role, SEPARATOR};
+use mail::{Found, MailError, Mailbox, OTHERS, Path, Reach, Role, SEPARATOR, Target};
 use std::collections::{BTreeMap, HashSet};
+use types::{AccountId, Rights};
 
 /// A name that LIST may show.
 #[derive(Debug, Default, Clone)]
 struct Name {
     mailbox: Option<Mailbox>,
+    /// What may be done with it, if it is somebody else's.
+    other: Option<Reach>,
     subscribed: bool,
+    /// Only a level of the hierarchy.
+    level: bool,
 }
 
 /// All names of an account.
@@ -48,7 +53,7 @@ impl Name {
         let subscribed = self.subscribed || !list.select.subscribed;
         let used = self.special_use().is_some() || !list.select.special_use;
         let there = self.mailbox.is_some() || (list.select.subscribed && self.subscribed);
-        subscribed && used && there
+        subscribed && used && (there || self.level)
     }
 }
 
@@ -66,6 +71,34 @@ impl Tree {
         tree
     }
 
+    /// Puts in what there is to be seen of others' mailboxes. Their special uses are their owners' ("Other Users" has no
+    /// Drafts of mine).
+    fn add_others(&mut self, others: Vec<Found>) {
+        for Found { reach, mut mailbox } in others {
+            mailbox.role = Role::None;
+            self.parents.extend(superiors(&mailbox.name).map(str::to_owned));
+            let name = self.names.entry(mailbox.name.clone()).or_default();
+            name.mailbox = Some(mailbox);
+            name.other = Some(reach);
+        }
+    }
+
+    /// Puts in the levels above others' mailboxes where a pattern asks for levels. "If you have "l" right to a mailbox
+    /// "A/B", but not to its parent mailbox "A", the LIST command should behave as if the mailbox "A" doesn't exist"
+    /// (RFC 4314 §4), and levels that do not exist are shown to who ends with `%`.
+    fn add_levels(&mut self, list: &List) {
+        let shared = self.names.iter().filter(|(_, name)| name.other.is_some());
+        let levels = shared.flat_map(|(text, _)| superiors(text));
+        let missing: Vec<String> = levels
+            .filter(|level| !self.names.contains_key(*level))
+            .filter(|level| list.patterns.iter().any(|p| p.wants_levels() && p.matches(level)))
+            .map(str::to_owned)
+            .collect();
+        for level in missing {
+            self.names.entry(level).or_default().level = true;
+        }
+    }
+
     /// Puts in the superiors of every name, so that RECURSIVEMATCH can show them.
     fn fill(&mut self) {
         let missing: Vec<String> =
@@ -78,7 +111,9 @@ impl Tree {
     fn attributes(&self, text: &str, name: &Name, list: &List) -> Vec<Attribute> {
         let mut attributes = Vec::with_capacity(4);
         if name.mailbox.is_none() {
-            attributes.push(Attribute::NonExistent);
+            // Who knows no extended LIST knows no other word for it.
+            let level = name.level && !list.extended;
+            attributes.push(if level { Attribute::NoSelect } else { Attribute::NonExistent });
         }
         attributes.push(if self.parents.contains(text) {
             Attribute::HasChildren
@@ -107,7 +142,13 @@ async fn tree(client: &mut Client, list: &List) -> Result<Tree, Stop> {
         true => client.shared.mail.subscriptions(account).await?,
         false => Vec::new(),
     };
-    Ok(Tree::new(mailboxes, subscriptions))
+    let reached = list.patterns.iter().any(|pattern| pattern.reaches(OTHERS));
+    let mut tree = Tree::new(mailboxes, subscriptions);
+    if reached {
+        tree.add_others(client.shared.mail.others(account).await?);
+        tree.add_levels(list);
+    }
+    Ok(tree)
 }
 
 pub(crate) async fn list(client: &mut Client, list: &List) -> Result<Answer, Stop> {
@@ -137,15 +178,37 @@ pub(crate) async fn list(client: &mut Client, list: &List) -> Result<Answer, Sto
             child_special_use: child && list.select.special_use,
             old_name: None,
         });
-        if let (Some(mailbox), false) = (&name.mailbox, list.returns.status.is_empty()) {
-            tell_status(client, text, mailbox, &list.returns.status).await?;
-        }
-        if let (Some(mailbox), false) = (&name.mailbox, list.returns.metadata.is_empty()) {
-            tell_metadata(client, mailbox, &list.returns.metadata).await?;
+        if let Some(mailbox) = &name.mailbox {
+            tell_more(client, text, name.other, mailbox, list).await?;
         }
         client.wire.send_some(client.machine.output()).await?;
     }
     Ok(Answer::ok())
+}
+
+/// What LIST is asked to return of a mailbox beside its name.
+async fn tell_more(
+    client: &mut Client,
+    text: &str,
+    other: Option<Reach>,
+    mailbox: &Mailbox,
+    list: &List,
+) -> Result<(), Stop> {
+    let own = Target { account: client.account()?, mailbox: mailbox.id };
+    let reach = other.unwrap_or_else(|| Reach::own(own));
+    let rights = reach.rights();
+    if list.returns.my_rights {
+        client.machine.writer().my_rights(text, rights);
+    }
+    // "SELECT/EXAMINE/STATUS - "r" right on the mailbox."
+    if !list.returns.status.is_empty() && rights.has(Rights::READ) {
+        let account = reach.target().account;
+        tell_status(client, account, text, mailbox, &list.returns.status).await?;
+    }
+    if !list.returns.metadata.is_empty() && reach.has_annotations() {
+        tell_metadata(client, reach, text, &list.returns.metadata).await?;
+    }
+    Ok(())
 }
 
 /// RFC 3501 §6.3.9: with `%` at the end, a name that is not subscribed but has a subscribed one below "MUST
@@ -178,9 +241,9 @@ pub(crate) async fn status(
     items: &[StatusItem],
 ) -> Result<Answer, Stop> {
     let account = client.account()?;
-    let name = MailboxName::parse(mailbox).map_err(|_| MailError::NoMailbox)?;
-    let found = client.shared.mail.mailbox(account, &name).await?;
-    tell_status(client, &found.name, &found, items).await?;
+    let path = Path::parse(mailbox).map_err(|_| MailError::NoMailbox)?;
+    let Found { reach, mailbox } = client.shared.mail.find(account, &path, Rights::READ).await?;
+    tell_status(client, reach.target().account, &mailbox.name, &mailbox, items).await?;
     Ok(Answer::ok())
 }
 
@@ -188,30 +251,31 @@ pub(crate) async fn status(
 /// response followed by one or more untagged METADATA responses" (RFC 9590 §3): what is not there is NIL.
 async fn tell_metadata(
     client: &mut Client,
-    mailbox: &Mailbox,
+    reach: Reach,
+    name: &str,
     entries: &[String],
 ) -> Result<(), Stop> {
-    let account = client.account()?;
-    let found = client.shared.mail.annotations(account, mailbox.id, entries).await?;
+    let found = client.shared.mail.annotations(reach, entries, 0).await?;
     let value = |entry: &String| {
         let annotation = found.iter().find(|annotation| annotation.entry == *entry);
         annotation.map(|annotation| annotation.value.as_slice())
     };
     let values: Vec<_> = entries.iter().map(|entry| (entry.as_str(), value(entry))).collect();
-    client.machine.writer().metadata(&mailbox.name, &values);
+    client.machine.writer().metadata(name, &values);
     Ok(())
 }
 
-/// Says STATUS of a mailbox.
+/// Says STATUS of a mailbox of this account.
 pub(crate) async fn tell_status(
     client: &mut Client,
+    account: AccountId,
     name: &str,
     mailbox: &Mailbox,
     items: &[StatusItem],
 ) -> Result<(), Stop> {
     let mut deleted = 0;
     if items.contains(&StatusItem::DeletedStorage) {
-        deleted = client.shared.mail.deleted_bytes(client.account()?, mailbox).await?;
+        deleted = client.shared.mail.deleted_bytes(account, mailbox).await?;
     }
     let id = mailbox.id.to_string();
     let limit = client.shared.config.max_message_bytes;

@@ -1,17 +1,17 @@
-//! GETMETADATA and SETMETADATA (RFC 5464). Mailboxes here are nobody else's, so what is shared is seen by their owner;
-//! of the server each account has private annotations of its own.
+//! GETMETADATA and SETMETADATA (RFC 5464). Private annotations are each user's own, of shared mailboxes and of the server
+//! too.
 
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::cmd::filters;
 use imap::{Code, Depth, GetMetadata, MetadataEntry};
-use mail::{MAX_METADATA_VALUE, MailError, MailboxName};
+use mail::{MAX_METADATA_VALUE, MailError, Path};
 
 /// The empty name is the server.
-fn place(mailbox: &str) -> Result<Option<MailboxName>, MailError> {
+fn place(mailbox: &str) -> Result<Option<Path>, MailError> {
     match mailbox {
         "" => Ok(None),
-        name => Ok(Some(MailboxName::parse(name).map_err(|_| MailError::NoMailbox)?)),
+        name => Ok(Some(Path::parse(name).map_err(|_| MailError::NoMailbox)?)),
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn set(
         return Ok(Answer::no(Code::Cannot, "A filter holds the keys of a SEARCH"));
     }
     let name = place(mailbox)?;
-    let modseq = client.shared.mail.set_metadata(account, name.as_ref(), entries).await?;
-    client.made(modseq);
+    let made = client.shared.mail.set_metadata(account, name.as_ref(), entries).await?;
+    client.made(made);
     Ok(Answer::ok())
 }

@@ -1,5 +1,6 @@
 //! The commands, one file per group. Each writes its untagged answers and says how it ended.
 
+mod acl;
 pub(crate) mod append;
 pub(crate) mod fetch;
 mod filters;
@@ -69,12 +70,18 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
         Command::SetMetadata { mailbox, entries } => {
             metadata::set(client, &mailbox, &entries).await
         }
+        Command::SetAcl { mailbox, identifier, change } => {
+            acl::set(client, &mailbox, &identifier, change).await
+        }
+        Command::DeleteAcl { mailbox, identifier } => {
+            acl::delete(client, &mailbox, &identifier).await
+        }
+        Command::GetAcl(mailbox) => acl::get(client, &mailbox).await,
+        Command::ListRights { mailbox, identifier } => {
+            acl::list_rights(client, &mailbox, &identifier).await
+        }
+        Command::MyRights(mailbox) => acl::my_rights(client, &mailbox).await,
         // Not announced, so it does not come.
-        Command::SetQuota { .. }
-        | Command::SetAcl { .. }
-        | Command::DeleteAcl { .. }
-        | Command::GetAcl(_)
-        | Command::ListRights { .. }
-        | Command::MyRights(_) => Ok(Answer::bad("Not possible here")),
+        Command::SetQuota { .. } => Ok(Answer::bad("Not possible here")),
     }
 }

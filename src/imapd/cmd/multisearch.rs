@@ -4,12 +4,13 @@ use super::filters;
 use super::search::{patiently, query, scored};
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
-use crate::notify::covers;
+use crate::notify::{covers, is_near_others, reaches_others};
 use crate::sets::{from_wire, to_wire};
-use imap::{Code, Found, MultiSearch, Search, SearchSource};
+use imap::{Code, Found, MultiSearch, NotifyMailboxes, Search, SearchSource};
 use mail::search::Progress;
-use mail::{Access, MailError, Mailbox, MailboxName, SEPARATOR, UidSet, View};
+use mail::{Access, MailError, Mailbox, Path, SEPARATOR, UidSet, View};
 use std::collections::BTreeSet;
+use types::Rights;
 
 /// Mailboxes searched by one command.
 const MAX_MAILBOXES: usize = 2_000;
@@ -49,6 +50,7 @@ async fn mailboxes(client: &mut Client, wanted: &MultiSearch) -> Result<Vec<Mail
     let subscribed: BTreeSet<String> = mail.subscriptions(account).await?.into_iter().collect();
     let selected = client.selected_mailbox().filter(|_| wanted.wants_selected());
     let mut mailboxes = mail.mailboxes(account).await?;
+    mailboxes.extend(of_others(client, wanted).await?);
     mailboxes.retain(|mailbox| {
         let named = wanted.sources.iter().any(|source| match source {
             SearchSource::Selected => false,
@@ -60,6 +62,44 @@ async fn mailboxes(client: &mut Client, wanted: &MultiSearch) -> Result<Vec<Mail
         named || Some(mailbox.id) == selected
     });
     Ok(mailboxes)
+}
+
+/// Mailboxes of others that may be among the sources: "the logged-in user is required to have the "r" right for each mailbox
+/// she wants to search. In addition, any mailboxes that are not explicitly named ... are required to have the "l" right"
+/// (RFC 7377 §2.2). The selected one is known already.
+async fn of_others(client: &mut Client, wanted: &MultiSearch) -> Result<Vec<Mailbox>, Stop> {
+    let account = client.account()?;
+    let mail = client.shared.mail.clone();
+    let mut found = Vec::new();
+    if let Some(selected) = client.selected.as_ref().filter(|_| wanted.wants_selected())
+        && !selected.view.reach().is_own()
+    {
+        found.push(selected.view.opened().clone());
+    }
+    let reached = wanted.sources.iter().any(|source| match source {
+        SearchSource::Selected => false,
+        SearchSource::Mailboxes(these) => reaches_others(these),
+        SearchSource::SubtreeOne(roots) => roots.iter().any(|root| is_near_others(root)),
+    });
+    if !reached {
+        return Ok(found);
+    }
+    for source in &wanted.sources {
+        let SearchSource::Mailboxes(NotifyMailboxes::Mailboxes(names)) = source else { continue };
+        for name in names {
+            let Ok(path @ Path::Other { .. }) = Path::parse(name) else { continue };
+            match mail.find(account, &path, Rights::READ).await {
+                Err(MailError::NoMailbox | MailError::NoPermission) => {}
+                one => found.push(one?.mailbox),
+            }
+        }
+    }
+    let others = mail.others(account).await?.into_iter();
+    let readable = others.filter(|other| other.reach.rights().has(Rights::READ));
+    found.extend(readable.map(|other| other.mailbox));
+    let mut seen = BTreeSet::new();
+    found.retain(|mailbox| seen.insert(mailbox.id));
+    Ok(found)
 }
 
 /// Whether a mailbox is this one or right below it.
@@ -85,10 +125,10 @@ async fn one(client: &mut Client, search: &Search, mailbox: &Mailbox) -> Result<
         return Ok(());
     }
     let account = client.account()?;
-    let name = MailboxName::parse(&mailbox.name).map_err(MailError::from)?;
-    let view = match mail.open(account, &name, Access::ReadOnly).await {
-        // Deleted or renamed meanwhile.
-        Err(MailError::NoMailbox) => return Ok(()),
+    let path = Path::parse(&mailbox.name).map_err(MailError::from)?;
+    let view = match mail.open(account, &path, Access::ReadOnly).await {
+        // Deleted, renamed or not to be read any more.
+        Err(MailError::NoMailbox | MailError::NoPermission) => return Ok(()),
         view => view?,
     };
     let Client { machine, wire, .. } = client;

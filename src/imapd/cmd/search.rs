@@ -270,6 +270,8 @@ fn translate(view: &View, saved: &UidSet, key: &SearchKey, now: DateTime<Utc>) -
         SearchKey::ModSeq(modseq) => Key::ModSeq(ModSeq(*modseq)),
         // An id that is none of ours belongs to no message.
         SearchKey::EmailId(id) => MessageId::parse(id).map_or(not(Key::All), Key::Email),
+        // In somebody else's mailbox messages have no THREADID (see FETCH), so it "MUST NOT match any".
+        SearchKey::ThreadId(_) if !view.reach().is_own() => not(Key::All),
         SearchKey::ThreadId(id) => ThreadId::parse(id).map_or(not(Key::All), Key::Thread),
         SearchKey::SaveDateSupported => Key::All,
         // What filters say stands in their place by now.

@@ -4,14 +4,13 @@ use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::cmd::resync::resync;
 use crate::selected::Selected;
-use crate::update::all_flags;
+use crate::update::{all_flags, tell_permanent_flags};
 use imap::{Capability, Code, ListEntry, QResync, Status};
-use mail::{Access, MailError, MailboxName};
-use types::Flags;
+use mail::{Access, MailError, Path};
 
 /// A name that is not legal is a mailbox that does not exist.
-fn named(name: &str) -> Result<MailboxName, MailError> {
-    MailboxName::parse(name).map_err(|_| MailError::NoMailbox)
+fn named(name: &str) -> Result<Path, MailError> {
+    Path::parse(name).map_err(|_| MailError::NoMailbox)
 }
 
 pub(crate) async fn select(
@@ -54,19 +53,20 @@ pub(crate) async fn select(
     if client.machine.serves(Capability::UrlAuth) {
         client.machine.writer().status(Status::Ok, Some(&Code::UrlMech), "URLs can be signed");
     }
-    let mut writer = client.machine.writer();
-    if read_only {
-        writer.permanent_flags(Flags::default(), &[] as &[&str], false);
-    } else {
-        writer.permanent_flags(all_flags(), keywords, true);
+    let selected = client.selected.as_ref().ok_or_else(|| Answer::bad("No mailbox is selected"))?;
+    let unchangeable = selected.view.is_read_only();
+    tell_permanent_flags(&mut client.machine, &selected.view, selected.keywords());
+    if client.notify.is_some() {
+        client.watch_selected();
     }
     if let Some(known) = qresync {
         resync(client, known).await?;
     }
-    if read_only {
-        return Ok(Answer::ok_with(Code::ReadOnly, "EXAMINE completed"));
-    }
-    Ok(Answer::ok_with(Code::ReadWrite, "SELECT completed"))
+    Ok(match (read_only, unchangeable) {
+        (true, _) => Answer::ok_with(Code::ReadOnly, "EXAMINE completed"),
+        (false, true) => Answer::ok_with(Code::ReadOnly, "SELECT completed"),
+        (false, false) => Answer::ok_with(Code::ReadWrite, "SELECT completed"),
+    })
 }
 
 /// RFC 9051 §6.4.1: "permanently removes all messages that have the \Deleted flag set …, and returns to the
@@ -76,7 +76,12 @@ pub(crate) async fn close(client: &mut Client) -> Result<Answer, Stop> {
     let mail = client.shared.mail.clone();
     let view = &client.selected()?.view;
     if view.access() == Access::ReadWrite {
-        mail.expunge(view, None).await?;
+        match mail.expunge(view, None).await {
+            // "If the server is unable to expunge the mailbox because the user doesn't have the "e" right, the server MUST
+            // ignore the expunge request, close the mailbox, and return the tagged OK response" (RFC 4314 §4).
+            Ok(_) | Err(MailError::NoPermission | MailError::NoMailbox) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     client.deselect().await;
     Ok(Answer::ok())

@@ -4,8 +4,7 @@ use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::update::Look;
 use imap::{Capability, Code, NumberSet, SequenceSet, Status, Transfer};
-use mail::{Access, CopyUids, MailError, MailboxName, UidSet};
-use types::MailboxId;
+use mail::{Access, CopyUids, MailError, Path, Reach, UidSet};
 
 const READ_ONLY: &str = "The mailbox is selected read-only";
 
@@ -39,13 +38,12 @@ fn expunged(client: &mut Client, some: bool) -> Result<Answer, Stop> {
 }
 
 /// The messages meant, and where they are to go.
-async fn plan(client: &mut Client, transfer: &Transfer) -> Result<(UidSet, MailboxId), Stop> {
+async fn plan(client: &mut Client, transfer: &Transfer) -> Result<(UidSet, Reach), Stop> {
     let mail = client.shared.mail.clone();
     let uids = client.meant(&transfer.set, transfer.uid).await?;
-    let selected = client.selected()?;
-    let name = MailboxName::parse(&transfer.mailbox).map_err(MailError::from)?;
-    let target = mail.target(&selected.view, &name).await?;
-    Ok((uids, target))
+    let name = Path::parse(&transfer.mailbox).map_err(MailError::from)?;
+    let target = mail.target(client.account()?, &name).await?;
+    Ok((uids, target.reach))
 }
 
 fn sets(copied: &CopyUids) -> (NumberSet, NumberSet) {
@@ -60,7 +58,7 @@ pub(crate) async fn copy(client: &mut Client, transfer: &Transfer) -> Result<Ans
     let copied = mail.copy(&client.selected()?.view, &uids, target).await?;
     let (from, to) = sets(&copied);
     own(client, &copied, target);
-    if client.selected_mailbox() == Some(target) {
+    if client.selected_mailbox() == Some(target.target().mailbox) {
         client.update_quietly(Look::Own).await?;
     }
     Ok(match copied.uidvalidity {
@@ -71,12 +69,10 @@ pub(crate) async fn copy(client: &mut Client, transfer: &Transfer) -> Result<Ans
 }
 
 /// Notes what the client made itself.
-fn own(client: &mut Client, copied: &CopyUids, target: MailboxId) {
-    if let Some(modseq) = copied.modseq {
-        client.made(modseq);
-    }
+fn own(client: &mut Client, copied: &CopyUids, target: Reach) {
+    copied.made.iter().for_each(|made| client.made(*made));
     if let Some(selected) = &mut client.selected
-        && selected.view.target().mailbox == target
+        && selected.view.target() == target.target()
     {
         let new: UidSet = copied.pairs.iter().map(|(_, to)| to.0).collect();
         selected.own_new = selected.own_new.union(&new);

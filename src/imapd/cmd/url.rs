@@ -5,7 +5,8 @@ use crate::client::Client;
 use crate::cmd::fetch::pieces::{self, Piece, Stream};
 use bytes::Bytes;
 use imap::{Code, FetchItem, MessageUrl};
-use mail::{Mail, MailError, MailboxName, Pages, Target, UidSet};
+use mail::{Mail, MailError, Pages, Path, Target, UidSet};
+use types::Rights;
 
 /// The octets of a message or a part of one.
 pub(super) enum Octets {
@@ -38,14 +39,14 @@ pub(super) async fn piece(client: &mut Client, url: &MessageUrl) -> Result<Octet
     let mail = client.shared.mail.clone();
     let (target, uidvalidity) = match &url.mailbox {
         Some(name) => {
-            let name = MailboxName::parse(name).map_err(|_| MailError::NoMailbox)?;
-            let account = client.account()?;
-            let mailbox = mail.mailbox(account, &name).await?;
-            (Target { account, mailbox: mailbox.id }, mailbox.uidvalidity)
+            let path = Path::parse(name).map_err(|_| MailError::NoMailbox)?;
+            let found = mail.find(client.account()?, &path, Rights::READ).await?;
+            (found.reach.target(), found.mailbox.uidvalidity)
         }
         None => {
             // "When in the selected state, the base URL is considered "imap://user@server/mailbox"" (RFC 4469 §3).
             let selected = client.selected.as_ref().ok_or(MailError::NoMailbox)?;
+            mail.still(selected.view.reach(), Rights::READ).await?;
             (selected.view.target(), selected.view.opened().uidvalidity)
         }
     };

@@ -21,7 +21,8 @@ fn view(uids: &[u32], modseq: u64) -> View {
         recent_uid: Uid(next),
     };
     let snapshot = Snapshot { uids, next, modseq: ModSeq(modseq) };
-    View::new(AccountId(1), Access::ReadWrite, mailbox, snapshot)
+    let target = Target { account: AccountId(1), mailbox: mailbox.id };
+    View::new(Reach::own(target), Access::ReadWrite, mailbox, snapshot)
 }
 
 /// A mailbox as its owner thinks of it.

@@ -30,8 +30,8 @@ pub struct AppendTo {
     pub account: AccountId,
     /// Which mailbox.
     pub mailbox: MailboxId,
-    /// The message that is removed in the same step, before the quota is judged.
-    pub replaces: Option<(MailboxId, Uid)>,
+    /// The message that is removed in the same step, before the quota is judged; it may be another account's.
+    pub replaces: Option<(AccountId, MailboxId, Uid)>,
 }
 
 /// Puts messages into a mailbox, all or none, in this order. `Ok` means durable; an unanswered COMMIT has been looked up.

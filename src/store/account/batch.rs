@@ -130,7 +130,7 @@ impl Change for Batch<'_> {
 pub(super) struct AllOrNone<'a> {
     pub account: AccountId,
     pub sets: &'a [DeliverySet],
-    pub replaces: Option<(MailboxId, Uid)>,
+    pub replaces: Option<(AccountId, MailboxId, Uid)>,
 }
 
 static APPEND: Sql = Sql::new(
@@ -172,17 +172,62 @@ static APPEND: Sql = Sql::new(
     ],
 );
 
+/// The same where the message that goes is another account's.
+static APPEND_ACROSS: Sql = Sql::new(
+    "SELECT outcome, mailbox_id, uidvalidity, uid, modseq, thread_id \
+     FROM append_across_v1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,\
+     $25,$26,$27,$28,$29,$30,$31,$32)",
+    &[
+        Type::UUID_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TIMESTAMPTZ_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::JSONB_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT4_ARRAY,
+        Type::UUID_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::UUID_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BOOL,
+        Type::INT4,
+        Type::UUID,
+        Type::INT4,
+        Type::INT4,
+    ],
+);
+
 impl Change for AllOrNone<'_> {
     type Output = Vec<Placed>;
 
     async fn apply(&self, session: &Session) -> Result<Vec<Placed>, StoreError> {
         let batch = Batch { sets: self.sets, skip_busy: false };
-        let replaced: [&(dyn ToSql + Sync); 3] = [
-            &(shard(self.account) as i32),
-            &self.replaces.map(|(mailbox, _)| mailbox.0),
-            &self.replaces.map(|(_, uid)| uid.0 as i32),
-        ];
-        let rows = batch.send_as(session, &APPEND, &replaced).await?;
+        let (of, mailbox, uid) = match self.replaces {
+            Some((of, mailbox, uid)) => (of, Some(mailbox.0), Some(uid.0 as i32)),
+            None => (self.account, None, None),
+        };
+        let shard = shard(of) as i32;
+        let replaced: [&(dyn ToSql + Sync); 4] = [&shard, &mailbox, &uid, &of.0];
+        let rows = match of == self.account {
+            true => batch.send_as(session, &APPEND, &replaced[..3]).await?,
+            false => batch.send_as(session, &APPEND_ACROSS, &replaced).await?,
+        };
         if rows.len() != self.sets.len() {
             return Err(StoreError::Bug("append_v1 answered for other messages".into()));
         }

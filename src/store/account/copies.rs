@@ -111,6 +111,6 @@ pub(super) fn uid_array(uids: &[Uid]) -> Vec<i32> {
     uids.iter().map(|uid| uid.0 as i32).collect()
 }
 
-fn uids(array: Vec<i32>) -> Vec<Uid> {
+pub(super) fn uids(array: Vec<i32>) -> Vec<Uid> {
     array.into_iter().map(|uid| Uid(uid as u32)).collect()
 }

@@ -1,7 +1,7 @@
 //! STORE.
 
 use super::Change;
-use crate::sql::Sharded;
+use crate::sql::{Sharded, Sql, shard};
 use crate::{Session, StoreError};
 use tokio_postgres::types::Type;
 use types::{AccountId, Flags, MailboxId, ModSeq, Uid};
@@ -15,6 +15,16 @@ pub enum FlagOp {
     Add,
     /// `-FLAGS`
     Remove,
+}
+
+impl FlagOp {
+    fn mode(self) -> i16 {
+        match self {
+            Self::Set => 0,
+            Self::Add => 1,
+            Self::Remove => 2,
+        }
+    }
 }
 
 /// Changes flags of messages in one mailbox; UIDs that do not exist are passed over.
@@ -78,11 +88,7 @@ impl Change for StoreFlags<'_> {
                 Type::INT8,
             ],
         );
-        let mode: i16 = match self.op {
-            FlagOp::Set => 0,
-            FlagOp::Add => 1,
-            FlagOp::Remove => 2,
-        };
+        let mode = self.op.mode();
         let keywords = (!self.keywords.is_empty()).then_some(self.keywords);
         let since = self.unchanged_since.map(|modseq| modseq.0 as i64);
         let rows = session
@@ -100,6 +106,54 @@ impl Change for StoreFlags<'_> {
             )
             .await?;
         Ok(rows.iter().map(stored).collect())
+    }
+}
+
+/// The same by who may change only some flags; the others stay as they are.
+#[derive(Debug)]
+pub struct StoreFlagsWithin<'a> {
+    /// What is asked for.
+    pub change: StoreFlags<'a>,
+    /// System flags that may change.
+    pub flags: Flags,
+    /// Whether keywords may.
+    pub keywords: bool,
+}
+
+impl Change for StoreFlagsWithin<'_> {
+    type Output = Vec<Stored>;
+
+    async fn apply(&self, session: &Session) -> Result<Vec<Stored>, StoreError> {
+        static STORE: Sql = Sql::new(
+            "SELECT uid, flags, keywords, modseq, outcome \
+             FROM store_flags_within_v1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)",
+            &[
+                Type::INT4,
+                Type::INT4,
+                Type::UUID,
+                Type::INT4_ARRAY,
+                Type::INT2,
+                Type::INT4,
+                Type::TEXT_ARRAY,
+                Type::INT8,
+                Type::INT4,
+                Type::BOOL,
+            ],
+        );
+        let change = &self.change;
+        let params: crate::pool::Params<'_> = &[
+            &change.account.0,
+            &(shard(change.account) as i32),
+            &change.mailbox.0,
+            &super::copies::uid_array(change.uids),
+            &change.op.mode(),
+            &(change.flags.0 as i32),
+            &(!change.keywords.is_empty()).then_some(change.keywords),
+            &change.unchanged_since.map(|modseq| modseq.0 as i64),
+            &(self.flags.0 as i32),
+            &self.keywords,
+        ];
+        Ok(session.write(&STORE, params).await?.iter().map(stored).collect())
     }
 }
 

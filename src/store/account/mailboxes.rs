@@ -129,7 +129,7 @@ fn ids_for_levels(name: &str) -> Vec<Uuid> {
     name.split('/').map(|_| MailboxId::new().0).collect()
 }
 
-fn modseq(rows: &[tokio_postgres::Row]) -> Result<ModSeq, StoreError> {
+pub(super) fn modseq(rows: &[tokio_postgres::Row]) -> Result<ModSeq, StoreError> {
     let row = rows.first().ok_or_else(|| StoreError::Bug("the function gave no row".into()))?;
     Ok(ModSeq(row.get::<_, i64>(0) as u64))
 }

@@ -43,3 +43,48 @@ impl Change for MetadataSet<'_> {
         Ok(ModSeq(row.get::<_, i64>(0) as u64))
     }
 }
+
+/// As [`MetadataSet`] by a user other than the owner: `/private` entries are that user's.
+#[derive(Debug)]
+pub struct MetadataSetAs<'a> {
+    /// Who.
+    pub user: AccountId,
+    /// Whose mailbox.
+    pub account: AccountId,
+    /// Which.
+    pub mailbox: MailboxId,
+    /// Names in lower case; `None` removes one.
+    pub entries: &'a [(String, Option<Vec<u8>>)],
+}
+
+impl Change for MetadataSetAs<'_> {
+    type Output = ModSeq;
+
+    async fn apply(&self, session: &Session) -> Result<ModSeq, StoreError> {
+        static SET: Sql = Sql::new(
+            "SELECT modseq FROM metadata_set_as_v1($1, $2, $3, $4, $5, $6, $7)",
+            &[
+                Type::INT4,
+                Type::INT4,
+                Type::UUID,
+                Type::TEXT_ARRAY,
+                Type::BYTEA_ARRAY,
+                Type::INT4,
+                Type::INT4,
+            ],
+        );
+        let entries: Vec<&str> = self.entries.iter().map(|(entry, _)| entry.as_str()).collect();
+        let values: Vec<Option<&[u8]>> =
+            self.entries.iter().map(|(_, value)| value.as_deref()).collect();
+        let params: crate::pool::Params<'_> = &[
+            &self.user.0,
+            &self.account.0,
+            &self.mailbox.0,
+            &entries,
+            &values,
+            &MOST,
+            &MOST_IN_ALL,
+        ];
+        super::mailboxes::modseq(&session.write(&SET, params).await?)
+    }
+}

@@ -5,8 +5,10 @@
 //! (`migrations/V2__account_functions.sql`). Nothing else in the program touches modseq or uidnext.
 //! Deliveries go through [`deliver`], which gathers what waits for the same accounts into one batch.
 
+mod acl;
 mod append;
 mod batch;
+mod between;
 mod copies;
 mod deliver;
 mod flags;
@@ -20,15 +22,17 @@ pub mod purge;
 mod subscription;
 mod threads;
 
+pub use acl::{AclSet, RightsOp};
 pub use append::{AppendTo, NewMessage, append};
+pub use between::{Conversation, CopiedBetween, CopyBetween};
 pub use copies::{Copied, CopyMessages, Expunge, Expunged};
 pub use deliver::{Delivery, DeliverySet, Envelope, NewBlob, Outcome, Placed};
-pub use flags::{FlagOp, StoreFlags, Stored, StoredState};
+pub use flags::{FlagOp, StoreFlags, StoreFlagsWithin, Stored, StoredState};
 pub(crate) use lineup::Lineup;
 pub use lineup::deliver;
 pub use mailboxes::{MailboxCreate, MailboxDelete, MailboxPurge, MailboxRename};
 pub use maildrop::MaildropUpdate;
-pub use metadata::MetadataSet;
+pub use metadata::{MetadataSet, MetadataSetAs};
 pub use outbound::{Outbound, RemoteRecipient, ReportOf, Settled};
 pub use subscription::SubscriptionSet;
 
