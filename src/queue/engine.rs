@@ -383,4 +383,54 @@ mod tests {
         engine.handle(now, Event::Taken(Ok(vec![token("b.test")])));
         assert_eq!(engine.runs(), 2, "it has that one already");
     }
+
+    /// What an engine wants done, but for what comes round by itself.
+    fn wishes(engine: &mut Engine<(), ()>) -> Vec<Do<(), ()>> {
+        let all = std::iter::from_fn(|| engine.poll());
+        all.filter(|one| {
+            matches!(
+                one,
+                Do::Ring(_) | Do::Prepare(..) | Do::Claim(..) | Do::Carry(..) | Do::Give(..)
+            )
+        })
+        .collect()
+    }
+
+    /// One recipient, and perhaps more.
+    fn claims(recipient: i64, more: bool) -> Claims<()> {
+        let (age, left, reports) = (Duration::ZERO, Duration::MAX, crate::Reports::default());
+        let standing = Standing { attempts: 0, age, left, reports };
+        let claims = vec![Claim { recipient, attempt: 1, standing, row: () }];
+        Claims { claims, after: 1, more }
+    }
+
+    /// Work of this node's own does not go by the coordinator while a run is at it, nor is it forgotten; and nobody
+    /// asks once more when that was all.
+    #[test]
+    fn a_run_hears_its_own_bells() {
+        let mut engine: Engine<(), ()> = Engine::new(EngineConfig::default(), 1, Mono::default());
+        let (now, run, d) = (Mono(Duration::from_secs(1)), RunId(1), Destination::new("a.test"));
+        let delivered = Fate::Delivered { reports_passed_on: false };
+        engine.handle(now, Event::Renewed(now, Ok(())));
+        let token =
+            Token { id: coordinator::work::TokenId(7, 0), destination: d.clone(), generation: 3 };
+        engine.handle(now, Event::Taken(Ok(vec![token.clone()])));
+        engine.handle(now, Event::Prepared(run, Prepared::Ready));
+        wishes(&mut engine);
+        engine.handle(now, Event::Claimed(run, Ok(claims(1, false))));
+        engine.handle(now, Event::Queued(vec![d.clone()]));
+        assert!(matches!(wishes(&mut engine)[..], [Do::Carry(..)]), "no bell");
+        engine.handle(now, Event::Finished(1, delivered, None, ()));
+        engine.handle(now, Event::Ended(run));
+        assert_eq!(wishes(&mut engine), [Do::Prepare(run, d.clone())], "it looks once more");
+        engine.handle(now, Event::Prepared(run, Prepared::Ready));
+        engine.handle(now, Event::Claimed(run, Ok(claims(2, false))));
+        engine.handle(now, Event::Finished(2, delivered, None, ()));
+        wishes(&mut engine);
+        engine.handle(now, Event::Ended(run));
+        let done = Do::Give(run, token, Give::Done { generation: 3 });
+        assert_eq!(wishes(&mut engine), [done], "that was all");
+        engine.handle(now, Event::Queued(vec![d.clone()]));
+        assert_eq!(wishes(&mut engine), [Do::Ring(vec![(d, Bell::Now)])], "too late for the run");
+    }
 }

@@ -67,8 +67,12 @@ impl<R, N: Clone> Engine<R, N> {
         self.start(now, token.destination.clone(), Some(token));
     }
 
-    /// There is work: a run that works on the destination looks once more. `false`: there is none.
+    /// There is work: a run that works on the destination looks once more. `false`: there is none, or it will not
+    /// look any more because the node is going.
     pub(super) fn is_at_it(&mut self, destination: &Destination) -> bool {
+        if self.draining != Draining::No {
+            return false;
+        }
         let run = self.runs.values_mut();
         let mut run =
             run.filter(|run| run.destination == *destination && run.phase != Phase::Giving);
