@@ -8,7 +8,7 @@ DATA ?= $(shell { [ "$$(id -u)" -ne 0 ] || setpriv --reuid=65534 --regid=65534 -
 PROFILE ?= release
 built = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-.PHONY: help run build test check fmt schema fuzz storm load load-peers
+.PHONY: load-submission help run build test check fmt schema fuzz storm load load-peers
 
 help:
 	@echo 'make run        build and start a mail server on this machine; its data is in $(DATA)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make schema     write migrations/schema.sql anew'
 	@echo 'make load       measure this machine with the load generator'
 	@echo 'make load-peers measure Postfix and Dovecot beside it'
+	@echo 'make load-submission measure mail that leaves, over one to three nodes, beside Postfix'
 
 run:
 	@bash .ci/need run
@@ -71,3 +72,10 @@ load-peers:
 	@bash .ci/need peers
 	$(CARGO) build --locked --release -p postrider -p testkit -p load
 	target/release/postrider-load all --peer postfix-dovecot $(LOAD_ARGS)
+
+load-submission:
+	@bash .ci/need load
+	@bash .ci/need peers
+	$(CARGO) build --locked --release -p postrider -p testkit -p load
+	target/release/postrider-load submission --count 6000 --nodes 1 --nodes 2 --nodes 3 \
+		--coordinator redis --coordinator local --peer postfix-dovecot $(LOAD_ARGS)
