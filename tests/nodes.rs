@@ -22,12 +22,22 @@ pub(crate) async fn with_cluster(
     options: ClusterOptions,
     test: impl AsyncFnOnce(&mut Cluster) -> Result<()>,
 ) -> Result<()> {
+    with_cluster_for(Duration::from_secs(240), nodes, options, test).await
+}
+
+/// As [`with_cluster`], for what may take longer.
+pub(crate) async fn with_cluster_for(
+    limit: Duration,
+    nodes: usize,
+    options: ClusterOptions,
+    test: impl AsyncFnOnce(&mut Cluster) -> Result<()>,
+) -> Result<()> {
     let mut cluster = Cluster::start_with(nodes, options).await?;
     let work = async {
         test(&mut cluster).await?;
         cluster.check().await
     };
-    let outcome = tokio::time::timeout(Duration::from_secs(240), work).await;
+    let outcome = tokio::time::timeout(limit, work).await;
     let outcome = outcome.context("it hangs").and_then(|outcome| outcome);
     if outcome.is_err() {
         for (n, node) in cluster.nodes.iter_mut().enumerate() {

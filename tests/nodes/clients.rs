@@ -1,11 +1,13 @@
 //! Programs that people use, from Debian, unmodified: swaks, curl, mbsync, mutt, Python's imaplib and smtplib; for POP3
-//! fetchmail, mpop, curl and Python's poplib.
+//! fetchmail, mpop, curl and Python's poplib; IMAPClient and imap-tools from PyPI.
 
+mod imap;
 mod pop3;
 
 use super::{login, send, subjects, with_cluster};
 use anyhow::{Context, Result, ensure};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +17,17 @@ use tokio::process::Command;
 
 /// Runs a program to its end and gives what it printed.
 pub async fn run(program: &str, arguments: &[&str], home: &Path, input: &str) -> Result<String> {
+    run_for(Duration::from_secs(90), program, arguments, home, input).await
+}
+
+/// As [`run`], for what may take longer.
+async fn run_for(
+    limit: Duration,
+    program: &str,
+    arguments: &[&str],
+    home: &Path,
+    input: &str,
+) -> Result<String> {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(home).env("HOME", home).env("LC_ALL", "C.UTF-8");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -22,12 +35,19 @@ pub async fn run(program: &str, arguments: &[&str], home: &Path, input: &str) ->
         .spawn()
         .with_context(|| format!("{program} is not installed (make test installs it)"))?;
     child.stdin.take().context("no input")?.write_all(input.as_bytes()).await?;
-    let output = tokio::time::timeout(Duration::from_secs(90), child.wait_with_output()).await;
+    let output = tokio::time::timeout(limit, child.wait_with_output()).await;
     let output = output.with_context(|| format!("{program} hangs"))??;
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "{program} {arguments:?}: {}\n{out}{err}", output.status);
     Ok(out + &err)
+}
+
+/// Programs refuse to read passwords that others could read.
+fn secret(home: &Path, name: &str, text: &str) -> Result<()> {
+    let path = home.join(name);
+    std::fs::write(&path, text)?;
+    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?)
 }
 
 fn port(address: SocketAddr) -> String {

@@ -80,6 +80,10 @@ pub(crate) fn append_message(
     replaces: Option<Replaced>,
 ) -> Parsed<AppendHead> {
     cursor.space()?;
+    // Python's IMAPClient puts two between the messages of MULTIAPPEND.
+    if cursor.peek() == Some(b' ') {
+        cursor.space()?;
+    }
     let mut flags = FlagList::default();
     if cursor.peek() == Some(b'(') {
         flags = flag_list(cursor, Foreign::Ignore)?;

@@ -1,18 +1,10 @@
 //! Programs that fetch mail with POP3.
 
-use super::{port, run, trust};
+use super::{port, run, secret, trust};
 use crate::nodes::{login, message, send, with_cluster};
 use anyhow::{Context, Result, ensure};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use testkit::{Cluster, ClusterOptions, Node, PASSWORD, SmtpClient};
-
-/// Programs refuse to read passwords that others could read.
-fn secret(home: &Path, name: &str, text: &str) -> Result<()> {
-    let path = home.join(name);
-    std::fs::write(&path, text)?;
-    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?)
-}
 
 /// How many messages are in an mbox file.
 fn in_mbox(home: &Path, name: &str) -> usize {
