@@ -324,7 +324,8 @@ impl Client {
             at += 1;
             let news = mail.news(&mut followed.follow).await?;
             if news.lost {
-                return Ok(self.lose_track());
+                self.lose_track();
+                return Ok(());
             }
             self.tell_one(&news).await?;
         }

@@ -68,12 +68,12 @@ impl Keys {
             let keys = keys.iter().filter(|key| fits(key, kid, algorithm));
             keys.filter_map(|key| DecodingKey::from_jwk(key).ok()).collect()
         };
-        let found = fitting(&*self.keys(false).await?);
+        let found = fitting(&self.keys(false).await?);
         if !found.is_empty() {
             return Ok(found);
         }
         // The issuer may have a new key.
-        Ok(fitting(&*self.keys(true).await?))
+        Ok(fitting(&self.keys(true).await?))
     }
 
     async fn keys(&self, missing: bool) -> Result<Arc<Vec<Jwk>>, Refused> {
