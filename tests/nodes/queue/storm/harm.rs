@@ -204,6 +204,8 @@ impl Storm {
                 s3.up()?;
             }
             Part::All => {
+                // Each in its turn, while there still is mail.
+                let submitted = &AtomicBool::new(true);
                 for part in [
                     Part::RedisFlushed,
                     Part::RedisStopped,
