@@ -18,7 +18,7 @@ use crate::notify::Watching;
 use crate::seats::Seat;
 use crate::selected::Selected;
 use crate::update::Look;
-use crate::wire::{Wire, shrink};
+use crate::wire::Wire;
 use directory::{Guard, Login};
 use imap::{Code, Command, Event, Session, State};
 use mail::UidSet;
@@ -78,7 +78,8 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool,
     let mut wire = Wire::new(stream, shared.config.write());
     if implicit_tls {
         let Some(tls) = &shared.tls else { return };
-        if let Err(error) = wire.start_tls(tls).await {
+        // Boxed, here and below: what waits for long does not hold room for what is over or seldom.
+        if let Err(error) = Box::pin(wire.start_tls(tls)).await {
             tracing::debug!(%peer, %error, "no TLS");
             return;
         }
@@ -86,7 +87,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool,
     let Ok(channel) = wire.channel() else { return };
     let mechanisms = shared.directory.mechanisms(&channel);
     let machine = Session::offering(Arc::clone(&shared.machine), implicit_tls, mechanisms);
-    let client = Client {
+    let client = Box::new(Client {
         shared,
         machine,
         wire,
@@ -100,7 +101,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool,
         upload: None,
         notify: None,
         begun: Instant::now(),
-    };
+    });
     metrics::gauge!("postrider_imap_sessions").increment(1);
     let end = client.serve(Box::pin(async move { goodbye.come().await })).await;
     metrics::gauge!("postrider_imap_sessions").decrement(1);
@@ -110,12 +111,13 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool,
 }
 
 impl Client {
-    async fn serve(mut self, mut goodbye: Moment) -> io::Result<()> {
+    async fn serve(mut self: Box<Self>, mut goodbye: Moment) -> io::Result<()> {
         let result = self.talk(&mut goodbye).await;
-        if let Some(selected) = self.selected.take() {
-            self.shared.mail.close(selected.view).await;
-        }
-        self.wire.close().await;
+        Box::pin(async {
+            self.deselect().await;
+            self.wire.close().await;
+        })
+        .await;
         result
     }
 
@@ -154,11 +156,11 @@ impl Client {
     async fn wait(&mut self, goodbye: &mut Moment, leaving: bool) -> io::Result<Woken> {
         let begun = Instant::now();
         loop {
-            shrink(self.machine.output());
+            self.machine.release_buffers();
             let silence = self.silence(begun);
             let woken = self.wait_once(goodbye, leaving, silence).await?;
             match woken {
-                Woken::Changed => self.woken().await?,
+                Woken::Changed => Box::pin(self.woken()).await?,
                 Woken::Keepalive => self.machine.writer().ok("Still here"),
                 Woken::Silence => {
                     self.machine.timed_out();
@@ -222,18 +224,26 @@ impl Client {
                 None => std::future::pending().await,
             }
         };
-        let keepalive = self.shared.config.keepalive();
+        // One clock for all: the earliest counts.
+        let now = Instant::now();
+        let mut alarm = (silence, Woken::Silence);
+        let keepalive = now + self.shared.config.keepalive();
+        if idle && keepalive < alarm.0 {
+            alarm = (keepalive, Woken::Keepalive);
+        }
         // Spread, so that a PostgreSQL that is back does not meet everybody at once.
-        let retry = RETRY.mul_f64(rand::rng().random_range(0.5..=1.5));
+        let retry = now + RETRY.mul_f64(rand::rng().random_range(0.5..=1.5));
+        if behind && retry < alarm.0 {
+            alarm = (retry, Woken::Changed);
+        }
+        let (at, what) = alarm;
         tokio::select! {
             biased;
             read = self.wire.receive(self.machine.input()) => Ok(Woken::Octets(read?)),
             () = goodbye, if !leaving => Ok(Woken::Goodbye),
             () = revoked => Ok(Woken::Revoked),
             () = changed, if watched => Ok(Woken::Changed),
-            () = tokio::time::sleep(retry), if behind => Ok(Woken::Changed),
-            () = tokio::time::sleep(keepalive), if idle => Ok(Woken::Keepalive),
-            () = tokio::time::sleep_until(silence) => Ok(Woken::Silence),
+            () = tokio::time::sleep_until(at) => Ok(what),
         }
     }
 
@@ -374,5 +384,21 @@ impl Client {
         if let Some(selected) = self.selected.take() {
             self.shared.mail.close(selected.view).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the future of a session takes: most sessions wait most of the time, by the ten thousand.
+    fn size<F: Future>(_: fn(Arc<Shared>, Stream, bool, Goodbye) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_session_that_waits_is_small() {
+        let (session, client) = (size(run), size_of::<Client>());
+        assert!(session <= 2_048 && client <= 1_536, "{session}, {client}");
     }
 }

@@ -6,7 +6,9 @@ use bytes::{Buf, BytesMut};
 use deflate::Deflate;
 use directory::Channel;
 use net::{Presence, Stream, Tls};
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -50,10 +52,6 @@ impl Wire {
         self.stream.as_ref().map_or(Presence::Gone, Stream::presence)
     }
 
-    fn stream(&mut self) -> io::Result<&mut Stream> {
-        self.stream.as_mut().ok_or_else(over)
-    }
-
     /// Sends all of the output. Each write that makes no progress has the whole patience.
     pub(crate) async fn send(&mut self, out: &mut BytesMut) -> io::Result<()> {
         let patience = self.patience;
@@ -88,11 +86,11 @@ impl Wire {
     /// Reads what has come; 0: the client is gone. Cancel-safe.
     pub(crate) async fn receive(&mut self, input: &mut BytesMut) -> io::Result<usize> {
         if self.deflate.is_some() {
-            return self.receive_compressed(input).await;
+            return Box::pin(self.receive_compressed(input)).await;
         }
         let room = if self.much { READ.saturating_sub(input.len()).max(KEEP) } else { KEEP };
-        input.reserve(room);
-        let read = self.stream()?.read_buf(input).await?;
+        let stream = self.stream.as_mut().ok_or_else(over)?;
+        let read = read_lightly(stream, input, room).await?;
         self.much = input.len() == input.capacity();
         Ok(read)
     }
@@ -146,9 +144,15 @@ impl Wire {
     }
 }
 
-/// Gives a buffer's memory back while there is nothing in it.
-pub(crate) fn shrink(buffer: &mut BytesMut) {
-    if buffer.is_empty() && buffer.capacity() > KEEP {
-        *buffer = BytesMut::new();
-    }
+/// Reads with this much room, which is there only while something is read: who waits holds none.
+async fn read_lightly(stream: &mut Stream, into: &mut BytesMut, room: usize) -> io::Result<usize> {
+    poll_fn(|context| {
+        into.reserve(room);
+        let polled = pin!(stream.read_buf(into)).poll(context);
+        if polled.is_pending() && into.is_empty() {
+            *into = BytesMut::new();
+        }
+        polled
+    })
+    .await
 }

@@ -78,7 +78,7 @@ impl Stream {
         let Kind::Plain(stream) = self.kind else {
             return Err(io::Error::other("TLS is on already"));
         };
-        let (stream, key) = tokio::time::timeout(HANDSHAKE, handshake(stream, tls))
+        let (stream, key) = tokio::time::timeout(HANDSHAKE, Box::pin(handshake(stream, tls)))
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         Ok(Self { kind: Kind::Tls(Box::new(stream), key), peer: self.peer })
