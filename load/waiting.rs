@@ -72,11 +72,10 @@ async fn fill(stage: &Stage, waiting: u64) -> Result<()> {
     client.execute(messages, &[&blob.0, &size, &count]).await?;
     let recipients = "INSERT INTO queue_recipient (queue_id, tenant_id, recipient, due, state, destination,
                                                   destination_key, attempt, attempts, expires_at)
-        SELECT m.id, 1, 'later' || m.nth || '@' || d.domain, now() + interval '3 hours' * (1 + random()), 0,
-               d.domain, d.key, 1, 1, now() + interval '5 days'
-          FROM (SELECT id, row_number() OVER () AS nth FROM queue_message WHERE blob_id = $1) m
-          JOIN unnest($2::text[], $3::int8[]) WITH ORDINALITY AS d(domain, key, nth)
-            ON d.nth = 1 + m.nth % cardinality($2)";
+        SELECT m.id, 1, 'later' || m.nth || '@' || ($2::text[])[m.at], now() + interval '3 hours' * (1 + random()), 0,
+               ($2::text[])[m.at], ($3::int8[])[m.at], 1, 1, now() + interval '5 days'
+          FROM (SELECT id, nth, 1 + nth % cardinality($2::text[]) AS at
+                  FROM (SELECT id, row_number() OVER () AS nth FROM queue_message WHERE blob_id = $1) x) m";
     client.execute(recipients, &[&blob.0, &domains, &keys]).await?;
     // What autovacuum would do in a while.
     client.batch_execute("VACUUM ANALYZE queue_message").await?;
