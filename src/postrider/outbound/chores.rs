@@ -18,8 +18,17 @@ const PIECE: u32 = 5_000;
 const BREATH: Duration = Duration::from_millis(100);
 const JOB: &str = "queue-chores";
 
+/// What seldom happens is exported as never before it does, so that its first time is seen as a change.
+fn announce() {
+    metrics::counter!("postrider_queue_takeovers_total").increment(0);
+    for why in ["no answer", "settled elsewhere"] {
+        metrics::counter!("postrider_queue_duplicates_suspected_total", "why" => why).increment(0);
+    }
+}
+
 /// Counts, for ever.
 pub async fn depth(store: Store) {
+    announce();
     loop {
         match queue_depth(&store).await {
             Ok(stats) => show(&stats),
