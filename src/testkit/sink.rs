@@ -194,7 +194,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, stop: CancellationTo
         let (shared, stop) = (Arc::clone(&shared), stop.clone());
         tokio::spawn(async move {
             let open = shared.log.opened(address);
-            stop.run_until_cancelled(serve(&shared, stream, address, peer, open.id())).await;
+            stop.run_until_cancelled(serve(&shared, stream, address, peer, open)).await;
         });
     }
 }
@@ -204,10 +204,10 @@ async fn serve(
     stream: TcpStream,
     address: SocketAddr,
     peer: SocketAddr,
-    id: u64,
+    open: log::Open,
 ) {
     let _ = stream.set_nodelay(true);
-    let mut session = session::Session::new(Arc::clone(shared), address, peer, id);
+    let mut session = session::Session::new(Arc::clone(shared), address, peer, open);
     // A connection that breaks is what sinks are for.
     let _ = session.run(stream).await;
 }

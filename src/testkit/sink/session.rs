@@ -1,7 +1,7 @@
 //! One connection.
 
 use super::Shared;
-use super::log::{Arrival, OneMore};
+use super::log::{Arrival, OneMore, Open};
 use super::rules::{Effect, Moment};
 use base64::Engine;
 use std::io;
@@ -22,6 +22,7 @@ pub(super) struct Session {
     address: SocketAddr,
     peer: SocketAddr,
     id: u64,
+    open: Option<Open>,
     tls: bool,
     authenticated: bool,
     hello: String,
@@ -42,12 +43,18 @@ enum Then {
 type Buffered = BufReader<Box<dyn Wire>>;
 
 impl Session {
-    pub(super) fn new(shared: Arc<Shared>, address: SocketAddr, peer: SocketAddr, id: u64) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        address: SocketAddr,
+        peer: SocketAddr,
+        open: Open,
+    ) -> Self {
         Self {
             shared,
             address,
             peer,
-            id,
+            id: open.id(),
+            open: Some(open),
             tls: false,
             authenticated: false,
             hello: String::new(),
@@ -118,6 +125,8 @@ impl Session {
             }
             "NOOP" => say(wire, "250 ok").await?,
             "QUIT" => {
+                // The client counts it as gone as soon as it hears this.
+                self.open = None;
                 say(wire, "221 bye").await?;
                 false
             }

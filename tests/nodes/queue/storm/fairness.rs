@@ -57,7 +57,8 @@ async fn a_limit_holds_across_nodes() -> Result<()> {
             ensure!(so_far < count, "everything had been sent before the lease was over");
             ensure!(before == 2 && after <= 2, "{before} before, {after} after");
             ensure!(forgotten <= 4, "{forgotten}: those of before and those of after");
-            ensure!(nodes == NODES, "only {nodes} nodes sent");
+            // Two connections may stay with two nodes as long as these have mail.
+            ensure!(nodes >= sized(2, NODES), "only {nodes} nodes sent");
             let all = storm.load.submitted();
             let took = begun.elapsed();
             let verdict = storm.judge("2 connections, FLUSHALL", cluster, &all, anna, took).await?;
