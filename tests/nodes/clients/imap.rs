@@ -72,12 +72,17 @@ async fn far(node: &Node, account: &str) -> Result<Mails> {
         let Some((_, flags)) = text.split_once("FLAGS (") else { continue };
         let flags = flags.split(')').next().unwrap_or_default();
         let letters: BTreeSet<char> = flags.split(' ').filter_map(letter).collect();
-        let (_, subject) = text.split_once("Subject: ").context("no subject")?;
-        let subject = subject.lines().next().unwrap_or_default().to_owned();
+        let subject = subject_in(&text)?;
         let twice = mails.insert(subject.clone(), letters.into_iter().collect());
         ensure!(twice.is_none(), "{subject} is there twice");
     }
     Ok(mails)
+}
+
+/// The subject in what FETCH answers.
+fn subject_in(text: &str) -> Result<String> {
+    let (_, subject) = text.split_once("Subject: ").context("no subject")?;
+    Ok(subject.lines().next().unwrap_or_default().to_owned())
 }
 
 fn letter(flag: &str) -> Option<char> {
@@ -171,15 +176,17 @@ async fn two_ways(
     }
     let mut imap = login(&cluster.nodes[1], account).await?;
     imap.select("INBOX").await?;
+    let mut numbers = BTreeMap::new();
+    for answer in imap.command("FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]").await? {
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        if let Some((number, data)) = text.trim_start_matches("* ").split_once(" FETCH ") {
+            numbers.insert(subject_in(data)?, number.to_owned());
+        }
+    }
     for (subjects, flag) in [(&answered, "\\Answered"), (&removed, "\\Deleted")] {
-        for some in subjects.chunks(50) {
-            let mut numbers = Vec::new();
-            for subject in some {
-                let found = imap.command(&format!("SEARCH HEADER Message-ID <{subject}@")).await?;
-                let text = String::from_utf8_lossy(&found[0]).into_owned();
-                numbers.push(text.trim_start_matches("* SEARCH ").trim().to_owned());
-            }
-            imap.command(&format!("STORE {} +FLAGS.SILENT ({flag})", numbers.join(","))).await?;
+        for some in subjects.chunks(500) {
+            let set: Vec<&str> = some.iter().map(|subject| numbers[subject].as_str()).collect();
+            imap.command(&format!("STORE {} +FLAGS.SILENT ({flag})", set.join(","))).await?;
         }
     }
     imap.command("EXPUNGE").await?;
