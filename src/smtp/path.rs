@@ -129,7 +129,7 @@ pub(crate) fn parse_mail(text: &str) -> Result<Mail, BadArgument> {
         envelope_id: None,
         require_tls: false,
     };
-    for (name, value) in each_parameter(parameters) {
+    for (name, value) in each_once(parameters)? {
         mail_parameter(&mut mail, name, value)?;
     }
     mail.reverse_path = if path.is_empty() { None } else { Some(mailbox(path)?) };
@@ -166,8 +166,9 @@ fn mail_parameter(mail: &mut Mail, name: &str, value: Option<&str>) -> Result<()
                 _ => return Err(Parameter),
             };
         }
-        Some(value) if is("ENVID") && value.len() <= 100 => {
-            mail.envelope_id = Some(xtext(value).ok_or(Parameter)?);
+        // "MUST consist entirely of printable (graphic and white space) characters" of ASCII (RFC 3461 §4.4).
+        Some(value) if is("ENVID") && (1..=100).contains(&value.len()) => {
+            mail.envelope_id = Some(xtext(value).filter(|id| id.is_ascii()).ok_or(Parameter)?);
         }
         // RFC 4954 §5: parsed, and not trusted: "AUTH=<>" is what we would pass on.
         Some(value) if is("AUTH") => {
@@ -191,14 +192,13 @@ pub(crate) fn parse_rcpt(text: &str, smtputf8: bool) -> Result<Rcpt, BadArgument
         ForwardPath::Path(path)
     };
     let mut rcpt = Rcpt { forward_path, notify: None, original: None };
-    for (name, value) in each_parameter(parameters) {
+    for (name, value) in each_once(parameters)? {
         match value {
             Some(value) if name.eq_ignore_ascii_case("NOTIFY") => {
                 rcpt.notify = Some(notify(value)?)
             }
             Some(value) if name.eq_ignore_ascii_case("ORCPT") && value.len() <= 500 => {
-                let (kind, address) = value.split_once(';').ok_or(Parameter)?;
-                rcpt.original = Some((kind.to_owned(), xtext(address).ok_or(Parameter)?));
+                rcpt.original = Some(original(value)?);
             }
             _ if name.eq_ignore_ascii_case("NOTIFY") || name.eq_ignore_ascii_case("ORCPT") => {
                 return Err(Parameter);
@@ -207,6 +207,18 @@ pub(crate) fn parse_rcpt(text: &str, smtputf8: bool) -> Result<Rcpt, BadArgument
         }
     }
     Ok(rcpt)
+}
+
+/// `addr-type ";" xtext`. Only addresses of the type "utf-8" have characters beyond ASCII (RFC 6533 §3).
+fn original(value: &str) -> Result<(String, String), BadArgument> {
+    let (kind, address) = value.split_once(';').ok_or(Parameter)?;
+    let atom = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*-/?^_`{|}~".contains(&b);
+    if kind.is_empty() || !kind.bytes().all(atom) {
+        return Err(Parameter);
+    }
+    let utf8 = kind.eq_ignore_ascii_case("utf-8");
+    let address = xtext(address).filter(|address| utf8 || address.is_ascii());
+    Ok((kind.to_owned(), address.filter(|address| !address.is_empty()).ok_or(Parameter)?))
 }
 
 fn notify(value: &str) -> Result<Notify, BadArgument> {
@@ -255,6 +267,14 @@ fn angle_path(text: &str) -> Result<(&str, &str), BadArgument> {
         }
     }
     Err(Syntax)
+}
+
+/// "if there is more than one ENVID or RET parameter in a particular MAIL command, the server MUST issue the reply-code
+/// 501" (RFC 3461 §5.1); no other may come twice either.
+fn each_once(text: &str) -> Result<Vec<(&str, Option<&str>)>, BadArgument> {
+    let all: Vec<(&str, Option<&str>)> = each_parameter(text).collect();
+    let twice = |at: usize| all[..at].iter().any(|(name, _)| name.eq_ignore_ascii_case(all[at].0));
+    if (0..all.len()).any(twice) { Err(Parameter) } else { Ok(all) }
 }
 
 fn each_parameter(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
@@ -317,14 +337,15 @@ fn require_utf8(path: &Path, smtputf8: bool) -> Result<(), BadArgument> {
     if ascii || smtputf8 { Ok(()) } else { Err(NeedsUtf8) }
 }
 
-/// RFC 3461 §4: `+` and two upper-case hexadecimal digits for what is not printable.
+/// RFC 3461 §4: `+` and two upper-case hexadecimal digits for what is not printable. What it stands for has to be.
 fn xtext(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         match byte {
             b'+' => {
-                let digits = [bytes.next()?, bytes.next()?];
+                let mut digit = || bytes.next().filter(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'));
+                let digits = [digit()?, digit()?];
                 let digits = std::str::from_utf8(&digits).ok()?;
                 out.push(u8::from_str_radix(digits, 16).ok()?);
             }
@@ -370,6 +391,53 @@ mod tests {
         assert!(rcpt.notify.is_some_and(|n| n.success && n.delay && !n.failure));
         assert_eq!(rcpt.original, Some(("rfc822".into(), "Bob@x.org".into())));
         assert_eq!(parse_rcpt("TO:<a@b> NOTIFY=NEVER,DELAY", false), Err(Parameter));
+        let rcpt = parse_rcpt("TO:<a@b> ORCPT=utf-8;j\\x{F6}rg@x", false).unwrap();
+        assert_eq!(rcpt.original, Some(("utf-8".into(), "j\\x{F6}rg@x".into())));
+        let longest = format!("FROM:<a@b> RET=FULL ENVID={}", "x".repeat(100));
+        assert_eq!(parse_mail(&longest).unwrap().envelope_id.map(|id| id.len()), Some(100));
+    }
+
+    /// RFC 3461 §5.1: 501 for illegal characters, and for a parameter that comes twice.
+    #[test]
+    fn dsn_parameters_that_are_none() {
+        for text in [
+            "ENVID=",
+            "ENVID=a=b",
+            "ENVID=+",
+            "ENVID=+4",
+            "ENVID=++4",
+            "ENVID=+4a",
+            "ENVID=a+0D+0Ab",
+            "ENVID=+00",
+            "ENVID=+C3+A4",
+            "ENVID=ä",
+            "ENVID=a ENVID=b",
+            "RET=FULL RET=FULL",
+            "RET=FULL ret=HDRS",
+            "RET=",
+            "RET=NONE",
+            "SIZE=1 SIZE=2",
+            "REQUIRETLS REQUIRETLS",
+        ] {
+            assert_eq!(parse_mail(&format!("FROM:<a@b> {text}")), Err(Parameter), "{text}");
+        }
+        for text in [
+            "NOTIFY=",
+            "NOTIFY=SUCCESS,",
+            "NOTIFY=ALWAYS",
+            "NOTIFY=SUCCESS NOTIFY=FAILURE",
+            "ORCPT=",
+            "ORCPT=rfc822",
+            "ORCPT=;a@b",
+            "ORCPT=rfc822;",
+            "ORCPT=rf(c;a@b",
+            "ORCPT=rfc822;a+0D+0ARCPT",
+            "ORCPT=rfc822;a+FFb",
+            "ORCPT=rfc822;j+C3+B6rg@x",
+            "ORCPT=rfc822;a ORCPT=rfc822;b",
+        ] {
+            assert_eq!(parse_rcpt(&format!("TO:<a@b> {text}"), false), Err(Parameter), "{text}");
+        }
     }
 
     #[test]

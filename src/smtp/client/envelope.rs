@@ -114,8 +114,7 @@ impl Envelope {
             Body::EightBitMime => line.push_str(" BODY=8BITMIME"),
             Body::BinaryMime => line.push_str(" BODY=BINARYMIME"),
         }
-        let recipients_utf8 = || self.recipients.iter().any(|to| !to.is_ascii());
-        if server.utf8 && (self.wants_utf8() || recipients_utf8()) {
+        if self.says_utf8(server) {
             line.push_str(" SMTPUTF8");
         }
         if self.require_tls && server.require_tls {
@@ -126,6 +125,12 @@ impl Envelope {
         }
         line.push_str("\r\n");
         line
+    }
+
+    /// Whether it goes as SMTPUTF8, so that its commands may have more than ASCII.
+    pub(crate) fn says_utf8(&self, server: &Capabilities) -> bool {
+        let recipients = || self.recipients.iter().any(|to| !to.is_ascii());
+        server.utf8 && (self.wants_utf8() || recipients())
     }
 
     fn dsn(&self, line: &mut String) {
@@ -154,8 +159,8 @@ impl Recipient {
             || self.path == ForwardPath::Postmaster
     }
 
-    /// The RCPT command.
-    pub(crate) fn rcpt(&self, server: &Capabilities) -> String {
+    /// The RCPT command. `utf8`: MAIL said SMTPUTF8.
+    pub(crate) fn rcpt(&self, server: &Capabilities, utf8: bool) -> String {
         let mut line = format!("RCPT TO:<{}>", self.path);
         if server.dsn {
             if let Some(notify) = self.notify {
@@ -163,7 +168,7 @@ impl Recipient {
             }
             if let Some((kind, address)) = &self.original {
                 let kind: String = kind.chars().filter(char::is_ascii_graphic).collect();
-                let _ = write!(line, " ORCPT={kind};{}", xtext(address, server.utf8));
+                let _ = write!(line, " ORCPT={kind};{}", xtext(address, utf8));
             }
         }
         line.push_str("\r\n");
@@ -195,7 +200,7 @@ fn writable(path: &Path) -> Result<(), CannotSend> {
     (domain && good(&path.local_part)).then_some(()).ok_or(CannotSend::Address)
 }
 
-/// RFC 3461 §4 xtext. Characters beyond ASCII: as they are where SMTPUTF8 is offered, otherwise in the
+/// RFC 3461 §4 xtext. Characters beyond ASCII: as they are in a transaction with SMTPUTF8, otherwise in the
 /// `\x{…}` form of RFC 6533 §3 ("utf-8-addr-xtext").
 fn xtext(text: &str, utf8: bool) -> String {
     let mut out = String::with_capacity(text.len());
@@ -259,7 +264,7 @@ mod tests {
     fn parameters_go_where_they_are_offered() {
         let none = Capabilities::default();
         assert_eq!(envelope().mail(&none), "MAIL FROM:<a@b.org>\r\n");
-        assert_eq!(envelope().recipients[0].rcpt(&none), "RCPT TO:<\"c d\"@e.org>\r\n");
+        assert_eq!(envelope().recipients[0].rcpt(&none, false), "RCPT TO:<\"c d\"@e.org>\r\n");
         let all = everything();
         let mut mail =
             Envelope { body: Body::BinaryMime, utf8: true, require_tls: true, ..envelope() };
@@ -269,7 +274,7 @@ mod tests {
              ENVID=QQ+2B3+3D1+20\\x{E4}\r\n"
         );
         assert_eq!(
-            mail.recipients[0].rcpt(&all),
+            mail.recipients[0].rcpt(&all, true),
             "RCPT TO:<\"c d\"@e.org> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;c+2Bd@e.org\r\n"
         );
         mail.reverse_path = None;
@@ -283,10 +288,13 @@ mod tests {
     fn original_recipients_beyond_ascii() {
         let mut to = envelope().recipients.remove(0);
         to.original = Some(("utf-8".into(), "jörg@x".into()));
-        let mut server = everything();
-        assert!(to.rcpt(&server).ends_with("ORCPT=utf-8;jörg@x\r\n"));
-        server.utf8 = false;
-        assert!(to.rcpt(&server).ends_with("ORCPT=utf-8;j\\x{F6}rg@x\r\n"));
+        let server = everything();
+        assert!(to.rcpt(&server, true).ends_with("ORCPT=utf-8;jörg@x\r\n"));
+        assert!(to.rcpt(&server, false).ends_with("ORCPT=utf-8;j\\x{F6}rg@x\r\n"));
+        // What the server can do is not what this transaction said.
+        let plain = Envelope { recipients: vec![to], envelope_id: None, ..envelope() };
+        assert!(!plain.says_utf8(&server) && !plain.mail(&server).contains("SMTPUTF8"));
+        assert!(Envelope { utf8: true, ..plain }.says_utf8(&server));
     }
 
     /// Each requirement against a server that has everything but the one extension.
@@ -334,6 +342,9 @@ mod tests {
             notify: None,
             original: Some(("rfc822\r\nQUIT ".into(), "a\r\nQUIT".into())),
         };
-        assert_eq!(to.rcpt(&everything()), "RCPT TO:<postmaster> ORCPT=rfc822QUIT;a+0D+0AQUIT\r\n");
+        assert_eq!(
+            to.rcpt(&everything(), true),
+            "RCPT TO:<postmaster> ORCPT=rfc822QUIT;a+0D+0AQUIT\r\n"
+        );
     }
 }

@@ -115,7 +115,10 @@ impl Client {
             }
             let line = match step {
                 Step::Mail => transaction.envelope.mail(&self.server),
-                Step::Rcpt(index) => transaction.envelope.recipients[index].rcpt(&self.server),
+                Step::Rcpt(index) => {
+                    let utf8 = transaction.envelope.says_utf8(&self.server);
+                    transaction.envelope.recipients[index].rcpt(&self.server, utf8)
+                }
                 Step::Data => "DATA\r\n".to_owned(),
             };
             self.output.extend_from_slice(line.as_bytes());
