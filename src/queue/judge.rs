@@ -1,6 +1,7 @@
 //! What a result means for a recipient: the truth table between an attempt and its row.
 
 use crate::Schedule;
+use crate::schedule::LONGEST;
 use std::time::Duration;
 
 /// How one attempt ended for one recipient.
@@ -110,7 +111,9 @@ pub fn judge(fate: Fate, at: Standing, policy: &RetryPolicy, random: f64) -> Rul
             return Ruling::Failed { report: at.reports.failure, expired: false };
         }
         Fate::Untried => {
-            let wait = policy.untried.mul_f64(0.5 + random.clamp(0.0, 1.0));
+            let wait = policy.untried.min(LONGEST).mul_f64(0.5 + random.clamp(0.0, 1.0));
+            // Not past the end, where a last try may still be made. Beyond it whoever looks for what is over ends it.
+            let wait = if left.is_zero() { wait } else { wait.min(left) };
             return Ruling::Again(Again { wait, used: false });
         }
         Fate::Deferred => policy.schedule.wait(at.attempts, random),
@@ -173,6 +176,26 @@ mod tests {
         let policy = RetryPolicy { expire: 2 * HOUR, ..RetryPolicy::default() };
         let at = standing(9, 100 * HOUR);
         assert_eq!(judge(Fate::Deferred, at, &policy, 0.5), again(3600, true), "the route's own");
+    }
+
+    /// What was never tried, for a limit that is full for a day, is tried at its end as well.
+    #[test]
+    fn a_wait_without_a_try_ends_with_the_time_too() {
+        let policy = RetryPolicy { untried: 24 * HOUR, ..RetryPolicy::default() };
+        let wait =
+            |left, policy: &RetryPolicy| match judge(Fate::Untried, standing(0, left), policy, 0.5)
+            {
+                Ruling::Again(Again { wait, used: false }) => wait,
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(wait(100 * HOUR, &policy), 24 * HOUR);
+        assert_eq!(wait(2 * HOUR, &policy), 2 * HOUR);
+        assert_eq!(wait(Duration::ZERO, &policy), 24 * HOUR);
+        // The route's own end counts too: an hour has gone by.
+        let policy = RetryPolicy { expire: 3 * HOUR, ..policy };
+        assert_eq!(wait(100 * HOUR, &policy), 2 * HOUR);
+        let policy = RetryPolicy { untried: Duration::MAX, ..RetryPolicy::default() };
+        assert_eq!(wait(100 * HOUR, &policy), 100 * HOUR);
     }
 
     #[test]

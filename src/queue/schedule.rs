@@ -28,13 +28,17 @@ pub const OVER_QUOTA: Schedule =
 pub const REMOTE: Schedule =
     Schedule { first: Duration::from_secs(5 * 60), longest: Duration::from_secs(4 * 60 * 60) };
 
+/// No wait is longer, whatever somebody wrote down: times far beyond it are no times that can be reckoned with.
+pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 impl Schedule {
     /// The wait after so many earlier attempts; `random` lies between 0 and 1.
     #[must_use]
     pub fn wait(&self, attempts: u32, random: f64) -> Duration {
-        let doubled = self.first.saturating_mul(1 << attempts.min(24)).min(self.longest);
+        let longest = self.longest.min(LONGEST);
+        let doubled = self.first.saturating_mul(1 << attempts.min(24)).min(longest);
         let spread = 0.75 + 0.5 * random.clamp(0.0, 1.0);
-        doubled.mul_f64(spread).min(self.longest)
+        doubled.mul_f64(spread).min(longest)
     }
 }
 
@@ -48,6 +52,12 @@ mod tests {
         assert_eq!(waits[..4], [0.5, 1.0, 2.0, 4.0]);
         assert_eq!(waits[12..], [1_800.0, 1_800.0]);
         assert_eq!(OVER_QUOTA.wait(u32::MAX, 1.0), Duration::from_secs(1_800));
+    }
+
+    #[test]
+    fn absurd_times_are_survived() {
+        let endless = Schedule { first: Duration::MAX, longest: Duration::MAX };
+        assert_eq!(endless.wait(0, 1.0), LONGEST);
     }
 
     #[test]
