@@ -34,16 +34,28 @@ enum Wire {
 /// Who is at the other end.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
-    /// Host name, for the certificate and for reports.
+    /// Host name, for reports.
     pub host: String,
-    /// Other names its certificate may be for.
-    pub other_names: Vec<String>,
+    /// Names its certificate may be for, the one it is called by first.
+    pub names: Vec<String>,
     /// Where.
     pub address: SocketAddr,
     /// Whom to accept there.
     pub trust: Trust,
     /// Wait for a handshake.
     pub handshake: Duration,
+    /// It was made for mail that wants to arrive rather than to be safe, and serves no other.
+    pub lenient: bool,
+}
+
+impl Peer {
+    /// Whether what was verified counts for mail to a domain as well. A certificate below a trust anchor may have been
+    /// taken for the name of the domain that the connection was made for (RFC 7672 §3.2.2).
+    pub(crate) fn is_known_to(&self, domain: &str) -> bool {
+        let by_name =
+            matches!(&self.trust, Trust::Dane(records) if records.iter().any(|r| r.usage == 2));
+        !by_name || self.names.iter().any(|name| name == domain)
+    }
 }
 
 /// A connection.
@@ -103,10 +115,8 @@ impl Connection {
         let Wire::Plain(stream) = std::mem::replace(&mut self.wire, Wire::Gone) else {
             return Err(());
         };
-        let mut names = vec![self.peer.host.clone()];
-        names.extend(self.peer.other_names.iter().cloned());
         let connecting =
-            timeout(self.peer.handshake, tls.connect(&self.peer.trust, &names, stream));
+            timeout(self.peer.handshake, tls.connect(&self.peer.trust, &self.peer.names, stream));
         let result = connecting.await.unwrap_or_else(|_| Err("timed out".into()));
         let stream = result.map_err(|error| {
             let peer = &self.peer;

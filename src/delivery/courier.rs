@@ -57,7 +57,8 @@ impl Courier {
     /// Lets the connection wait for more mail, together with the permit.
     pub fn park(mut self) {
         let Some(connection) = self.connection.take() else { return };
-        if connection.client.state() != State::Ready || connection.is_spent(&self.inner) {
+        let is_good = connection.client.state() == State::Ready && !connection.peer.lenient;
+        if !is_good || connection.is_spent(&self.inner) {
             tokio::spawn(connection.close());
             return;
         }

@@ -15,6 +15,8 @@ pub struct Mailing {
     pub envelope: Envelope,
     /// The bytes.
     pub content: Arc<dyn Content>,
+    /// Its author says "TLS-Required: No" (RFC 8689 §3).
+    pub tls_optional: bool,
 }
 
 /// Follows an attempt. Called in the middle of it, so both must be quick.

@@ -179,6 +179,13 @@ pub fn of_loop(error: MailLoop) -> Meaning {
     Meaning::ours(Failed, Settled, Fine, Enhanced(5, 4, 6), error)
 }
 
+/// A host turned out to be this server.
+#[must_use]
+pub fn of_ourselves(at: Circumstances) -> Meaning {
+    let meaning = of_loop(MailLoop);
+    if at.relay { meaning.at_relay() } else { meaning }
+}
+
 /// A host cannot be looked up.
 #[must_use]
 pub fn of_host(error: &ResolveError, at: Circumstances) -> Meaning {

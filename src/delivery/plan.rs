@@ -6,6 +6,7 @@ use crate::sts::InForce;
 use crate::{Delivery, Inner};
 use resolve::{Exchange, MailHosts, SiteKey};
 use smtp::client::{Credentials, Protocol};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The next hop.
@@ -125,14 +126,35 @@ impl Plan {
         self.hosts.order(seed)
     }
 
-    /// Whether DNSSEC vouches for the hosts.
-    pub(crate) fn is_secure(&self) -> bool {
-        self.hosts.is_secure()
-    }
-
-    /// The domain's MTA-STS policy.
+    /// The MTA-STS policy of the domain, or of the relay.
     pub(crate) fn sts(&self) -> &InForce {
         &self.sts
+    }
+
+    /// Whose policy that is.
+    pub(crate) fn policy_domain(&self) -> &str {
+        match &self.route.hop {
+            Hop::Mx => &self.domain,
+            Hop::Relay { host, .. } => host,
+        }
+    }
+
+    /// Whether DNSSEC vouches for it that a host is the one that is meant. An operator's word needs nobody to vouch for
+    /// it.
+    pub(crate) fn is_sure_of_hosts(&self) -> bool {
+        self.route.is_relay() || self.hosts.is_secure()
+    }
+
+    /// Names besides its own that a host's certificate may be for under DANE (RFC 7672 §3.2.2): those of the domain that
+    /// led to it.
+    pub(crate) fn other_names(&self) -> Vec<String> {
+        match self.route.hop {
+            Hop::Mx => {
+                let other = self.hosts.other_name();
+                [Some(self.domain()), other].into_iter().flatten().map(str::to_owned).collect()
+            }
+            Hop::Relay { .. } => Vec::new(),
+        }
     }
 
     /// The port of a host.
@@ -154,17 +176,11 @@ impl Delivery {
             Hop::Relay { host, port } => {
                 let protocol = if route.protocol == Protocol::Lmtp { "lmtp" } else { "smtp" };
                 let site = SiteKey::named(format!("{protocol}://{host}:{port}"));
-                (MailHosts::single(host.as_str()), site, None)
+                (MailHosts::single(host.as_str()), site, self.policy(route, host).await?)
             }
             Hop::Mx => {
-                let sts = async {
-                    match route.tls {
-                        // An operator's word.
-                        TlsPolicy::Never => Ok(None),
-                        _ => self.inner.sts_of(domain).await.map_err(outcome::of_unknown_policy),
-                    }
-                };
-                let (hosts, sts) = tokio::join!(hosts_of(&self.inner, domain), sts);
+                let policy = self.policy(route, domain);
+                let (hosts, sts) = tokio::join!(hosts_of(&self.inner, domain), policy);
                 let (hosts, sts) = (hosts?, sts?);
                 let site = hosts.site();
                 (hosts, site, sts)
@@ -172,6 +188,18 @@ impl Delivery {
         };
         let (domain, route, hosts) = (domain.into(), Arc::clone(route), Arc::new(hosts));
         Ok(Plan { domain, route, hosts, site, sts })
+    }
+
+    /// The policy to keep to. "When sending mail via a 'smart host' …, compliant senders MUST treat the smart host domain
+    /// as the Policy Domain" (RFC 8461 §3.4).
+    async fn policy(&self, route: &Route, domain: &str) -> Result<InForce, Meaning> {
+        // An operator's word; another protocol; a name that only this network knows.
+        let is_host =
+            !route.is_relay() || domain.contains('.') && domain.parse::<IpAddr>().is_err();
+        if route.tls == TlsPolicy::Never || route.protocol != Protocol::Smtp || !is_host {
+            return Ok(None);
+        }
+        self.inner.sts_of(domain).await.map_err(outcome::of_unknown_policy)
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// For so long what was found is believed without looking again.
 const BELIEVED: Duration = Duration::from_secs(60);
-/// Most domains of which that is kept.
+/// Most domains of which that is kept, or patterns of hosts: a policy may have thousands.
 const MOST: u64 = 20_000;
 /// Longest wait for the record; mail for a domain whose DNS is broken is not to be slower for it.
 const DISCOVER: Duration = Duration::from_secs(5);
@@ -75,9 +75,13 @@ impl Sts {
         tls: Arc<TlsConfigs>,
         cache: Arc<dyn PolicyCache>,
     ) -> Self {
-        let kept = Cache::builder().max_capacity(MOST);
+        let weight = |_: &String, policy: &InForce| {
+            let patterns = policy.as_ref().map_or(0, |policy| policy.mx.len());
+            u32::try_from(patterns).unwrap_or(u32::MAX).max(1)
+        };
         let failed = Cache::builder().max_capacity(MOST).time_to_live(AGAIN).build();
-        let believed = kept.time_to_live(BELIEVED).build();
+        let believed = Cache::builder().weigher(weight).max_capacity(MOST);
+        let believed = believed.time_to_live(BELIEVED).build();
         let fetch = Fetch::new(config, Arc::clone(&resolver), tls);
         Self { cache, resolver, fetch, believed, failed }
     }
@@ -100,10 +104,11 @@ impl Sts {
         let policy = match next(known.as_ref(), &said) {
             Step::NoPolicy => None,
             Step::Use => known.map(|known| known.policy),
-            Step::Fetch(id) => match self.fetched(domain, &id).await {
-                Some(policy) => Some(policy),
-                None => known.filter(Known::is_in_force).map(|known| known.policy),
-            },
+            Step::Fetch(id) => {
+                let known = known.filter(Known::is_in_force).map(|known| known.policy);
+                let mode = known.as_ref().map(|policy| policy.mode);
+                self.fetched(domain, &id, mode).await.or(known)
+            }
         };
         Ok(policy.filter(|policy| policy.mode != Mode::None).map(Arc::new))
     }
@@ -119,7 +124,8 @@ impl Sts {
         }
     }
 
-    async fn fetched(&self, domain: &str, id: &str) -> Option<Policy> {
+    /// `known`: what the policy in force, if there is one, wants.
+    async fn fetched(&self, domain: &str, id: &str, known: Option<Mode>) -> Option<Policy> {
         if self.failed.get(domain).await.as_deref() == Some(id) {
             return None;
         }
@@ -133,7 +139,16 @@ impl Sts {
             }
             Err(error) => {
                 count("failed");
-                tracing::warn!(domain, id, %error, "an MTA-STS policy cannot be fetched");
+                // "SHOULD alert administrators …, unless the cached policy mode is 'none'" (§3.3): a domain may leave.
+                match known {
+                    Some(Mode::None) => {
+                        tracing::debug!(domain, id, %error, "an MTA-STS policy cannot be fetched");
+                    }
+                    _ => {
+                        let in_force = known.is_some();
+                        tracing::warn!(domain, id, in_force, %error, "an MTA-STS policy cannot be fetched");
+                    }
+                }
                 self.failed.insert(domain.to_owned(), id.to_owned()).await;
                 None
             }

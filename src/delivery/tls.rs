@@ -47,14 +47,35 @@ pub(crate) enum DaneDemand {
     Match(Vec<Tlsa>),
 }
 
-/// RFC 7672 §3.1: usages 2 and 3 with known selectors and matching types are usable.
+/// RFC 7672 §3.1: usages 2 and 3 with known selectors and matching types are usable, if the digest is one.
 pub(crate) fn demand(records: Vec<Tlsa>) -> DaneDemand {
     if records.is_empty() {
         return DaneDemand::Nothing;
     }
-    let usable = |r: &Tlsa| matches!(r.usage, 2 | 3) && r.selector <= 1 && r.matching <= 2;
-    let usable: Vec<Tlsa> = records.into_iter().filter(usable).collect();
-    if usable.is_empty() { DaneDemand::Encryption } else { DaneDemand::Match(usable) }
+    let usable: Vec<Tlsa> = records.into_iter().filter(is_usable).collect();
+    if usable.is_empty() { DaneDemand::Encryption } else { DaneDemand::Match(strongest(usable)) }
+}
+
+fn is_usable(record: &Tlsa) -> bool {
+    let digest = match record.matching {
+        0 => !record.data.is_empty(),
+        1 => record.data.len() == 32,
+        2 => record.data.len() == 64,
+        _ => false,
+    };
+    matches!(record.usage, 2 | 3) && record.selector <= 1 && digest
+}
+
+/// "For each usage and selector, the client SHOULD process only any usable records with a matching type of Full(0) and
+/// the usable records whose digest algorithm is considered … to be the strongest" (RFC 7671 §9, which RFC 7672 §5 makes
+/// a must).
+fn strongest(records: Vec<Tlsa>) -> Vec<Tlsa> {
+    let best = |of: &Tlsa| {
+        let same = records.iter().filter(|r| (r.usage, r.selector) == (of.usage, of.selector));
+        same.map(|r| r.matching).max()
+    };
+    let counts = |r: &&Tlsa| r.matching == 0 || Some(r.matching) == best(r);
+    records.iter().filter(counts).cloned().collect()
 }
 
 /// The configurations in force; those that are shared remember sessions.

@@ -19,7 +19,7 @@ use std::future::Future;
 use std::time::Duration;
 use store::StoreError;
 use store::account::{self, Delivery, DeliverySet, NewBlob, Outbound, Outcome};
-use store::queue::{DueRecipient, queue_local_due, queue_local_end, queue_postpone};
+use store::queue::{DueRecipient, Postponed, queue_local_due, queue_local_end, queue_postpone};
 use tokio::time::Instant;
 use types::{BlobId, Flags};
 
@@ -31,6 +31,19 @@ const INLINE: usize = 32;
 const MESSAGES: usize = 4;
 /// What reading a message again may hold: pieces on their way, and header text.
 const SCAN_SHARE: u64 = 1024 * 1024;
+
+/// Why a recipient has to wait, as its sender may be told; what is broken in here is for the log.
+#[derive(Debug, Clone, Copy)]
+struct Late {
+    schedule: Schedule,
+    status: &'static str,
+    why: &'static str,
+}
+
+const FULL: Late = Late { schedule: queue::OVER_QUOTA, status: "4.2.2", why: "over quota" };
+const BUSY: Late = Late { schedule: queue::BUSY, status: "4.3.0", why: "the mailbox is busy" };
+const NO_INBOX: Late =
+    Late { schedule: queue::BUSY, status: "4.2.0", why: "the mailbox has no INBOX" };
 
 /// Works until `stop` resolves. What is under way then is safe: it happens or it stays queued.
 pub async fn run(ingest: Ingest, stop: impl Future<Output = ()>) {
@@ -128,7 +141,7 @@ impl Ingest {
                 if self.is_over(first) {
                     return self.end_all(&recipients, "5.3.0", "the message is lost").await;
                 }
-                return self.postpone_all(&recipients, queue::BUSY, &error.to_string()).await;
+                return self.postpone_all(&recipients, BUSY).await;
             }
         };
         let mut report = Report { failed: false, next: None };
@@ -183,7 +196,7 @@ impl Ingest {
             Err(error) => match IngestError::from(error) {
                 IngestError::Bug(why) => {
                     tracing::error!(blob = %blob.id, %why, "a queued message cannot be delivered");
-                    self.postpone_all(recipients, queue::BUSY, &why).await
+                    self.postpone_all(recipients, BUSY).await
                 }
                 error => {
                     tracing::debug!(blob = %blob.id, %error, "a queued message has to wait");
@@ -212,15 +225,13 @@ impl Ingest {
                 )
                 .await
             }
-            Outcome::OverQuota => self.postpone(recipient, queue::OVER_QUOTA, "over quota").await,
-            Outcome::Busy | Outcome::Deferred => {
-                self.postpone(recipient, queue::BUSY, "account busy").await
-            }
+            Outcome::OverQuota => self.postpone(recipient, FULL).await,
+            Outcome::Busy | Outcome::Deferred => self.postpone(recipient, BUSY).await,
             Outcome::NoMailbox if self.is_over(recipient) => {
                 self.end(recipient, json!({"status": "5.2.0", "text": "the mailbox has no INBOX"}))
                     .await
             }
-            Outcome::NoMailbox => self.postpone(recipient, queue::BUSY, "no INBOX").await,
+            Outcome::NoMailbox => self.postpone(recipient, NO_INBOX).await,
             // The account was removed, and with it everything it had.
             Outcome::NoAccount => {
                 self.end(recipient, json!({"status": "5.1.1", "text": "the mailbox is gone"})).await
@@ -250,24 +261,22 @@ impl Ingest {
         report
     }
 
-    async fn postpone_all(
-        &self,
-        recipients: &[DueRecipient],
-        schedule: Schedule,
-        why: &str,
-    ) -> Report {
+    async fn postpone_all(&self, recipients: &[DueRecipient], late: Late) -> Report {
         let mut report = Report { failed: false, next: None };
         for recipient in recipients {
-            report = report.and(self.postpone(recipient, schedule, why).await);
+            report = report.and(self.postpone(recipient, late).await);
         }
         report
     }
 
-    async fn postpone(&self, recipient: &DueRecipient, schedule: Schedule, why: &str) -> Report {
-        let wait = schedule.wait(recipient.attempts, rand::random());
+    async fn postpone(&self, recipient: &DueRecipient, late: Late) -> Report {
+        let wait = late.schedule.wait(recipient.attempts, rand::random());
         let (id, attempts) = (recipient.id, recipient.attempts);
+        let (status, why) = (late.status, late.why);
+        let delay_report = self.inner.config.delay_report;
         metrics::counter!("postrider_local_queue_postponed_total").increment(1);
-        match queue_postpone(&self.inner.store, id, attempts, wait.as_secs_f64(), why).await {
+        let postponed = Postponed { wait, status, why, delay_report };
+        match queue_postpone(&self.inner.store, id, attempts, postponed).await {
             Ok(()) => Report { failed: false, next: Some(wait) },
             Err(_) => Report::FAILED,
         }

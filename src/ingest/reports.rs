@@ -145,6 +145,12 @@ impl Reporter {
             tracing::info!(id = %owed.blob, to = owed.reverse_path, "there is nobody to report to");
             return self.waive(owed, "the sender does not exist").await;
         };
+        let owed = &told(owed, !envelope.remote.is_empty());
+        if owed.recipients.is_empty() {
+            return self
+                .waive(owed, "of a delay here only our own users hear without asking")
+                .await;
+        }
         let (original, whole) = match self.original(owed).await {
             // Better a report without it than none.
             Err(BlobError::NotFound(_) | BlobError::Corrupt(_)) => (Bytes::new(), false),
@@ -152,6 +158,13 @@ impl Reporter {
         };
         let written = self.report(owed, &original, whole);
         envelope.parameters = json!({ "smtputf8": written.smtputf8 });
+        // "All non-delivery messages resulting from messages with the REQUIRETLS SMTP option … MUST also specify the
+        // REQUIRETLS SMTP option" (RFC 8689 §5); §6 of the other wish.
+        for wish in ["requiretls", "tlsoptional"] {
+            if is_set(&owed.mail_parameters, wish) {
+                envelope.parameters[wish] = true.into();
+            }
+        }
         if written.eight_bit {
             envelope.parameters["body"] = "8bitmime".into();
         }
@@ -218,7 +231,7 @@ impl Reporter {
     /// As much of the message as may go back, and whether that is all of it.
     async fn original(&self, owed: &OwedReport) -> Result<(Bytes, bool), BlobError> {
         let size = owed.size.saturating_sub(owed.content_offset);
-        let wants_all = text(&owed.mail_parameters, "ret") == Some("full") && size <= WHOLE;
+        let wants_all = wanted_back(owed) == Some(Return::Full) && size <= WHOLE;
         let wanted = if wants_all { size } else { size.min(BEGINNING) };
         if wanted == 0 {
             return Ok((Bytes::new(), true));
@@ -229,10 +242,15 @@ impl Reporter {
         Ok((get_bytes(blob, &key, begin..begin + wanted).await?, wanted == size))
     }
 
+    fn dates(&self, owed: &OwedReport, one: &OwedRecipient) -> Dates {
+        let expire = chrono::Duration::from_std(self.ingest.inner.config.expire).ok();
+        let expires = expire.and_then(|expire| owed.received_at.checked_add_signed(expire));
+        Dates::of(one.at, one.expires_at.or(expires), owed.delayed)
+    }
+
     fn report(&self, owed: &OwedReport, original: &[u8], whole: bool) -> Written {
         let now = Utc::now();
-        let dates: Vec<Dates> =
-            owed.recipients.iter().map(|one| Dates::of(one, owed.delayed)).collect();
+        let dates: Vec<Dates> = owed.recipients.iter().map(|one| self.dates(owed, one)).collect();
         let recipients = owed.recipients.iter().zip(&dates);
         let about: Vec<About<'_>> =
             recipients.map(|(one, dates)| about(one, dates, owed.delayed)).collect();
@@ -248,12 +266,8 @@ impl Reporter {
             boundary: &unique,
             arrival: Some(&owed.received_at.to_rfc2822()),
             envelope_id: text(mail, "envid"),
-            ret: match text(mail, "ret") {
-                Some("full") => Some(Return::Full),
-                Some("hdrs") => Some(Return::Header),
-                _ => None,
-            },
-            smtputf8: mail.get("smtputf8").and_then(Value::as_bool).unwrap_or(false),
+            ret: wanted_back(owed),
+            smtputf8: is_set(mail, "smtputf8"),
             about: &about,
             original,
             original_is_whole: whole,
@@ -282,6 +296,32 @@ fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.get(name)?.as_str()
 }
 
+fn is_set(object: &Value, name: &str) -> bool {
+    object.get(name).and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// "If both RET=FULL and REQUIRETLS are present, the RET=FULL MUST be disregarded" (RFC 8689 §5).
+fn wanted_back(owed: &OwedReport) -> Option<Return> {
+    match text(&owed.mail_parameters, "ret") {
+        _ if is_set(&owed.mail_parameters, "requiretls") => Some(Return::Header),
+        Some("full") => Some(Return::Full),
+        Some("hdrs") => Some(Return::Header),
+        _ => None,
+    }
+}
+
+/// Whom a report is about. Mail from elsewhere may have a forged sender, who is not to hear of each full mailbox here
+/// that somebody else wrote to, unless NOTIFY=DELAY asks for it ("it MAY issue a 'delayed' DSN", RFC 3461 §5.2.5).
+fn told(owed: &OwedReport, elsewhere: bool) -> OwedReport {
+    let mut owed = owed.clone();
+    if owed.delayed && elsewhere {
+        let waits_elsewhere = |one: &OwedRecipient| one.expires_at.is_some();
+        owed.recipients
+            .retain(|one| waits_elsewhere(one) || one.parameters.get("notify").is_some());
+    }
+    owed
+}
+
 /// Dates as they are written.
 struct Dates {
     last_attempt: Option<String>,
@@ -289,11 +329,11 @@ struct Dates {
 }
 
 impl Dates {
-    fn of(recipient: &OwedRecipient, delayed: bool) -> Self {
+    fn of(at: DateTime<Utc>, expires: Option<DateTime<Utc>>, delayed: bool) -> Self {
         let written = |at: DateTime<Utc>| at.to_rfc2822();
         Self {
-            last_attempt: (!delayed).then(|| written(recipient.at)),
-            retry_until: delayed.then(|| written(recipient.expires_at)),
+            last_attempt: (!delayed).then(|| written(at)),
+            retry_until: expires.filter(|_| delayed).map(written),
         }
     }
 }
@@ -358,7 +398,7 @@ mod tests {
             parameters: json!({"orcpt": ["rfc822", "y@b.test"]}),
             result,
             at: DateTime::UNIX_EPOCH,
-            expires_at: DateTime::UNIX_EPOCH,
+            expires_at: Some(DateTime::UNIX_EPOCH),
         }
     }
 
@@ -382,13 +422,13 @@ mod tests {
         let one = recipient(json!({
             "action": "failed", "status": "5.1.1", "text": "550 5.1.1 no", "quoted": true, "host": "mx.a.test"
         }));
-        let dates = Dates::of(&one, false);
+        let dates = Dates::of(one.at, one.expires_at, false);
         let about = about(&one, &dates, false);
         assert_eq!((about.diagnostic, about.remote_mta), (Some("550 5.1.1 no"), Some("mx.a.test")));
         assert_eq!(about.original, Some(("rfc822", "y@b.test")));
         assert!(about.last_attempt.is_some() && about.retry_until.is_none());
         let one = recipient(json!({"text": "the connection was refused", "status": "4.4.1"}));
-        let dates = Dates::of(&one, true);
+        let dates = Dates::of(one.at, one.expires_at, true);
         let about = super::about(&one, &dates, true);
         assert_eq!((about.action, about.diagnostic), (Action::Delayed, None));
         assert_eq!(about.reason, "the connection was refused");

@@ -13,8 +13,6 @@ use std::time::Duration;
 pub const LONGEST: Duration = Duration::from_secs(31_557_600);
 /// "a suggested maximum policy size 64 kilobytes" (§3.3).
 pub const MAX_BODY: usize = 64 * 1024;
-/// Most patterns that are kept of a policy; a domain has few hosts.
-pub const MAX_PATTERNS: usize = 200;
 /// A policy in force is fetched again after so long at the latest, whatever the record says: "we suggest implementers do
 /// not wait until a cached policy has expired before checking for an update" (§10.2).
 const REFRESH: Duration = Duration::from_secs(86_400);
@@ -63,7 +61,8 @@ fn is_sts(record: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with(';'))
 }
 
-/// `sts-id = %s"id=" 1*32(ALPHA / DIGIT)`; other fields are extensions, of which only the form is looked at.
+/// `sts-id = %s"id=" 1*32(ALPHA / DIGIT)`; other fields are extensions, of which only the form is looked at:
+/// `sts-ext-name "=" 1*(%x21-3A / %x3C / %x3E-7E)`.
 fn id(record: &str) -> Option<String> {
     let mut found = None;
     let mut fields =
@@ -74,7 +73,7 @@ fn id(record: &str) -> Option<String> {
         }
         let (name, value) = field.split_once('=')?;
         let fits = |c: char| c.is_ascii_graphic() && c != '=';
-        if name.is_empty() || value.is_empty() || !value.chars().all(fits) {
+        if !is_name(name) || value.is_empty() || !value.chars().all(fits) {
             return None;
         }
         if name == "id" && found.is_none() {
@@ -83,6 +82,14 @@ fn id(record: &str) -> Option<String> {
         }
     }
     found
+}
+
+/// `(ALPHA / DIGIT) *31(ALPHA / DIGIT / "_" / "-" / ".")`: the name of a field, of the record as of the policy.
+fn is_name(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    (1..=32).contains(&name.len())
+        && name.bytes().all(fits)
+        && name.as_bytes()[0].is_ascii_alphanumeric()
 }
 
 /// What a domain wants (§3.2).
@@ -133,7 +140,7 @@ pub enum PolicyError {
     /// Too long, or not a text.
     #[error("it is too long, or no text")]
     Form,
-    /// A line without a colon.
+    /// A line that is no field.
     #[error("a line is no `key: value`")]
     Line,
     /// No `version: STSv1`.
@@ -145,14 +152,15 @@ pub enum PolicyError {
     /// No max_age.
     #[error("it has no max_age that can be read")]
     MaxAge,
-    /// No mx where one has to be, or too many, or none that could be a host.
+    /// No mx where one has to be, or one that could be no host.
     #[error("its mx are no list of hosts")]
     Mx,
 }
 
 impl Policy {
     /// Reads a policy. "If any non-repeated field … is duplicated, all entries except for the first SHALL be ignored"
-    /// (§3.2); fields that are not known are extensions.
+    /// (§3.2); fields that are not known are extensions. As many mx as there is room for: "Parsers MUST accept … policy
+    /// files that are syntactically valid". Blanks and empty lines too many are forgiven.
     ///
     /// # Errors
     /// [`PolicyError`].
@@ -167,8 +175,11 @@ impl Policy {
                 continue;
             }
             let (key, value) = line.split_once(':').ok_or(PolicyError::Line)?;
-            let value = value.trim_matches([' ', '\t']);
-            match key.trim_end_matches([' ', '\t']) {
+            let (key, value) = (key.trim_end_matches([' ', '\t']), value.trim_matches([' ', '\t']));
+            if !is_name(key) || value.chars().any(|c| c.is_control() && c != '\t') {
+                return Err(PolicyError::Line);
+            }
+            match key {
                 "version" => _ = version.get_or_insert(value),
                 "mode" => _ = mode.get_or_insert(value),
                 "max_age" => _ = max_age.get_or_insert(value),
@@ -181,7 +192,7 @@ impl Policy {
         }
         let mode = mode.and_then(Mode::parse).ok_or(PolicyError::Mode)?;
         let max_age = max_age.and_then(seconds).ok_or(PolicyError::MaxAge)?.min(LONGEST);
-        if mx.len() > MAX_PATTERNS || mx.is_empty() && mode != Mode::None {
+        if mx.is_empty() && mode != Mode::None {
             return Err(PolicyError::Mx);
         }
         Ok(Self { mode, mx, max_age })
@@ -289,6 +300,16 @@ mod tests {
             (&["v=STSv1; id=;"], Discovered::Nothing),
             (&["v=STSv1; id=a b;"], Discovered::Nothing),
             (&["v=STSv1; novalue; id=1"], Discovered::Nothing),
+            (&["v=STSv1; a.b-c_d=!#<>~; id=1"], id("1")),
+            (&["v=STSv1; =x; id=1"], Discovered::Nothing),
+            (&["v=STSv1; _x=y; id=1"], Discovered::Nothing),
+            (&["v=STSv1; a b=y; id=1"], Discovered::Nothing),
+            (&["v=STSv1; id =1; id=2"], Discovered::Nothing),
+            (&["v=STSv1; x=a=b; id=1"], Discovered::Nothing),
+            (&["v=STSv1; abcdefghijklmnopqrstuvwxyz0123456=x; id=1"], Discovered::Nothing),
+            (&["v=STSv1; Id=1"], Discovered::Nothing),
+            (&["v=STSv1;; id=1"], Discovered::Nothing),
+            (&[" v=STSv1; id=1"], Discovered::Nothing),
             (&["v=STSv1; id=123456789012345678901234567890123;"], Discovered::Nothing),
             (&["v=STSv1"], Discovered::Nothing),
             (&["v=STSv1;"], Discovered::Nothing),
@@ -321,6 +342,9 @@ mod tests {
         let policy = Policy::parse(text.as_bytes()).unwrap();
         assert_eq!((policy.mode, policy.max_age), (Mode::Testing, LONGEST));
         assert_eq!(policy.mx, ["a.test"]);
+        // As many hosts as there is room for.
+        let many = format!("{POLICY}{}", "mx: b.test\n".repeat(5_000));
+        assert_eq!(Policy::parse(many.as_bytes()).unwrap().mx.len(), 5_003);
         let none = Policy::parse(b"version: STSv1\nmode: none\nmax_age: 86400\n").unwrap();
         assert_eq!((none.mode, none.mx.len()), (Mode::None, 0));
     }
@@ -330,7 +354,6 @@ mod tests {
         let without = |line: &str| {
             POLICY.split_inclusive("\r\n").filter(|l| !l.starts_with(line)).collect::<String>()
         };
-        let many = format!("{POLICY}{}", "mx: a.test\r\n".repeat(MAX_PATTERNS));
         for (text, wanted) in [
             (String::new(), PolicyError::Version),
             ("<html>\n".into(), PolicyError::Line),
@@ -344,7 +367,12 @@ mod tests {
             (without("mx"), PolicyError::Mx),
             (POLICY.replace("mail.example", "*.*.example"), PolicyError::Mx),
             (POLICY.replace("mail.example.com", "a..b"), PolicyError::Mx),
-            (many, PolicyError::Mx),
+            (POLICY.replace("mail.example.com", "m\u{fc}ller.example"), PolicyError::Mx),
+            (POLICY.replace("mail.example.com", "m*.example.com"), PolicyError::Mx),
+            (format!("{POLICY}two words: x\r\n"), PolicyError::Line),
+            (format!("{POLICY}-x: y\r\n"), PolicyError::Line),
+            (format!("{POLICY}: y\r\n"), PolicyError::Line),
+            (format!("{POLICY}x: a\rb\r\n"), PolicyError::Line),
             ("x".repeat(MAX_BODY + 1), PolicyError::Form),
         ] {
             assert_eq!(Policy::parse(text.as_bytes()), Err(wanted), "{text:.60}");

@@ -210,6 +210,9 @@ impl Config {
         let mut delivery = self.delivery.clone();
         if delivery.hostname == delivery::DeliveryConfig::default().hostname {
             delivery.hostname.clone_from(&self.hostname);
+        } else {
+            // What its listeners call themselves is this server too.
+            delivery.other_names.push(self.hostname.clone());
         }
         delivery
     }
@@ -234,6 +237,8 @@ impl Config {
         self.coordinator.check()?;
         self.limits.check()?;
         self.queue.check()?;
+        self.delivery().check().map_err(ConfigError)?;
+        self.resolve.check().map_err(ConfigError)?;
         crate::seal::Seal::of(&self.secrets)?;
         self.log.check().map_err(ConfigError)?;
         self.directory.check().map_err(ConfigError)?;

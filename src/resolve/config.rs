@@ -62,9 +62,37 @@ impl Default for ResolveConfig {
     }
 }
 
+impl ResolveConfig {
+    /// What can be found wrong by looking.
+    ///
+    /// # Errors
+    /// One line for the operator.
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=60_000).contains(&self.timeout_ms) {
+            return Err("resolve.timeout_ms: 1 to 60000 (a minute)".into());
+        }
+        if self.trust_anchor.is_some() && !self.dnssec {
+            return Err("resolve.trust_anchor: of no use without resolve.dnssec = true".into());
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mistakes_are_named() {
+        let check = |timeout_ms, anchor: Option<&str>, dnssec| {
+            let trust_anchor = anchor.map(PathBuf::from);
+            ResolveConfig { timeout_ms, trust_anchor, dnssec, ..Default::default() }.check()
+        };
+        assert_eq!(check(5_000, None, false), Ok(()));
+        assert_eq!(check(5_000, Some("/x"), true), Ok(()));
+        assert!(check(0, None, false).unwrap_err().starts_with("resolve.timeout_ms"));
+        assert!(check(9, Some("/x"), false).unwrap_err().starts_with("resolve.trust_anchor"));
+    }
 
     #[test]
     fn servers_are_written_as_people_do() {

@@ -48,8 +48,23 @@ impl Zone {
     /// A host at these addresses; the port given here wins over the one asked for.
     pub fn host(&self, host: &str, list: &[SocketAddr]) {
         let mut tables = self.tables();
-        let found = Addresses { list: list.to_vec(), secure: !tables.insecure };
-        tables.hosts.insert(host.to_owned(), Ok(found));
+        let bases = if tables.insecure { Vec::new() } else { vec![host.to_owned()] };
+        tables.hosts.insert(host.to_owned(), Ok(Addresses { list: list.to_vec(), bases }));
+    }
+
+    /// A host that is an alias of another name, which has these addresses.
+    pub fn alias(&self, host: &str, of: &str, list: &[SocketAddr]) {
+        let bases = vec![of.to_owned(), host.to_owned()];
+        let found = Addresses { list: list.to_vec(), bases };
+        self.tables().hosts.insert(host.to_owned(), Ok(found));
+    }
+
+    /// A domain without MX records, at this address; DNSSEC vouches for that.
+    pub fn without_mx(&self, domain: &str, address: SocketAddr) {
+        let secure = !self.tables().insecure;
+        let hosts = MailHosts::new([(0, domain.to_owned())], secure);
+        self.tables().mail.insert(domain.to_owned(), Ok(hosts));
+        self.host(domain, &[address]);
     }
 
     /// A host whose look-up fails.
@@ -125,10 +140,10 @@ impl Resolve for Zone {
     async fn addresses(&self, host: &str, port: u16) -> Result<Addresses, ResolveError> {
         self.ask(host).await;
         if let Some(ip) = literal(host).or_else(|| host.parse().ok()) {
-            return Ok(Addresses { list: vec![SocketAddr::new(ip, port)], secure: false });
+            return Ok(Addresses { list: vec![SocketAddr::new(ip, port)], bases: Vec::new() });
         }
         let tables = self.tables();
-        let any = tables.any.map(|at| Ok(Addresses { list: vec![at], secure: false }));
+        let any = tables.any.map(|at| Ok(Addresses { list: vec![at], bases: Vec::new() }));
         tables.hosts.get(host).cloned().or(any).unwrap_or(Err(ResolveError::NoAddress))
     }
 

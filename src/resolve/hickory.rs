@@ -12,7 +12,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::dnssec::{Proof, TrustAnchors};
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,12 +86,15 @@ impl Hickory {
         if hosts.is_empty() {
             return Err(ResolveError::NoMail);
         }
-        Ok(MailHosts::new(hosts, self.is_secure(&found)))
+        let other = target(&found, domain).filter(|_| self.is_secure(&found));
+        Ok(MailHosts::new(hosts, self.is_secure(&found)).alias_of(other))
     }
 
+    /// "A next-hop destination domain … that has no MX records. In this case, the domain's name is implicitly also its
+    /// sole SMTP server name" (RFC 7672 §2.2.2), and as secure as its addresses are.
     async fn implicit(&self, domain: &str) -> Result<MailHosts, ResolveError> {
-        self.addresses(domain, 25).await?;
-        Ok(MailHosts::single(domain))
+        let found = self.addresses(domain, 25).await?;
+        Ok(MailHosts::new([(0, domain.to_owned())], !found.bases.is_empty()))
     }
 
     /// A name with a dot is complete; a relay called `mailhost` may be found in the search list.
@@ -107,6 +110,23 @@ impl Hickory {
         let answers = found.answers();
         self.dnssec && !answers.is_empty() && answers.iter().all(|record| record.proof.is_secure())
     }
+
+    /// RFC 7672 §2.2.2: of a secure alias the name it stands for and then itself; itself where only the alias is secure
+    /// and not what it stands for.
+    fn bases(&self, host: &str, sets: &[&Lookup]) -> Vec<String> {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        if sets.iter().all(|found| self.is_secure(found)) {
+            let canonical = sets.iter().find_map(|found| target(found, &host));
+            return canonical.into_iter().chain([host]).collect();
+        }
+        let is_first = |record: &&Record| {
+            matches!(record.data, RData::CNAME(_)) && plain(&record.name) == host
+        };
+        let secure = |found: &&Lookup| {
+            found.answers().iter().find(is_first).is_some_and(|alias| alias.proof.is_secure())
+        };
+        if self.dnssec && sets.iter().all(secure) { vec![host] } else { Vec::new() }
+    }
 }
 
 #[async_trait]
@@ -120,7 +140,8 @@ impl Resolve for Hickory {
 
     async fn addresses(&self, host: &str, port: u16) -> Result<Addresses, ResolveError> {
         if let Some(ip) = literal(host).or_else(|| host.parse().ok()) {
-            return Ok(Addresses { list: vec![SocketAddr::new(ip, port)], secure: false });
+            let list = vec![SocketAddr::new(ip, port)];
+            return Ok(Addresses { list, bases: Vec::new() });
         }
         let name = Self::complete(host);
         let aaaa = async {
@@ -137,8 +158,8 @@ impl Resolve for Hickory {
         if list.is_empty() {
             return Err(nothing(six.err(), four.err()));
         }
-        let secure = [&six, &four].into_iter().flatten().all(|found| self.is_secure(found));
-        Ok(Addresses { list, secure })
+        let sets: Vec<&Lookup> = [&six, &four].into_iter().flatten().collect();
+        Ok(Addresses { list, bases: self.bases(host, &sets) })
     }
 
     async fn tlsa(&self, host: &str, port: u16) -> Result<Vec<Tlsa>, ResolveError> {
@@ -173,6 +194,31 @@ impl Resolve for Hickory {
         });
         Ok(records.take(MAX_TEXTS).collect())
     }
+}
+
+/// As names are compared here.
+fn plain(name: &Name) -> String {
+    name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// What a name is an alias of in the end, if it is one.
+fn target(found: &Lookup, name: &str) -> Option<String> {
+    let aliases: Vec<(String, String)> = found
+        .answers()
+        .iter()
+        .filter_map(|record| match &record.data {
+            RData::CNAME(to) => Some((plain(&record.name), plain(to))),
+            _ => None,
+        })
+        .collect();
+    let start = name.trim_end_matches('.').to_ascii_lowercase();
+    let mut at = start.as_str();
+    // Each alias is gone through once: a ring of them ends.
+    for _ in 0..aliases.len() {
+        let Some((_, to)) = aliases.iter().find(|(from, _)| from == at) else { break };
+        at = to;
+    }
+    (at != start).then(|| at.to_owned())
 }
 
 fn each<T>(found: &Found, take: impl Fn(&RData) -> Option<T>) -> Vec<T> {

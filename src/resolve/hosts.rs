@@ -21,6 +21,7 @@ pub struct Exchange {
 pub struct MailHosts {
     exchanges: Vec<Exchange>,
     secure: bool,
+    alias_of: Option<String>,
 }
 
 /// A *site*: the set of hosts of a domain. All domains of one provider share one, and with it the limits.
@@ -65,7 +66,14 @@ impl MailHosts {
         let mut seen = std::collections::HashSet::new();
         exchanges.retain(|e| !e.host.is_empty() && seen.insert(e.host.clone()));
         exchanges.truncate(MAX_HOSTS);
-        Self { exchanges, secure }
+        Self { exchanges, secure, alias_of: None }
+    }
+
+    /// The domain is an alias of this name.
+    #[must_use]
+    pub fn alias_of(mut self, name: Option<String>) -> Self {
+        self.alias_of = name;
+        self
     }
 
     /// One host: the domain itself, an address literal, or a relay.
@@ -84,6 +92,12 @@ impl MailHosts {
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.secure
+    }
+
+    /// Another name of the domain that its hosts' certificates may be for (RFC 7672 §3.2.2).
+    #[must_use]
+    pub fn other_name(&self) -> Option<&str> {
+        self.alias_of.as_deref()
     }
 
     /// The site these hosts make.

@@ -64,8 +64,9 @@ impl ResolveError {
 pub struct Addresses {
     /// In the order in which they should be tried; at least one.
     pub list: Vec<SocketAddr>,
-    /// Whether DNSSEC vouches for them.
-    pub secure: bool,
+    /// Under which names TLSA records may stand, the first that has any counts ("TLSA base domain", RFC 7672 §2.2.2 and
+    /// §2.2.3): what the host is an alias of, then the host. None where DNSSEC does not vouch for the host.
+    pub bases: Vec<String>,
 }
 
 /// A TLSA record (RFC 6698) that DNSSEC vouches for.

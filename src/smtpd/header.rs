@@ -1,4 +1,5 @@
-//! A look at a message's header while it streams by: how often it was received, and what it lacks.
+//! A look at a message's header while it streams by: how often it was received, what it lacks, and whether it says
+//! "TLS-Required: No".
 
 /// Octets of a line that are enough to know its field.
 const PREFIX: usize = 24;
@@ -12,6 +13,12 @@ pub(crate) struct HeaderWatch {
     pub(crate) date: bool,
     /// A Message-ID field.
     pub(crate) message_id: bool,
+    /// TLS-Required fields (RFC 8689 §3).
+    tls_required: usize,
+    /// One of them says "No".
+    tls_no: bool,
+    /// Its value may stand on the next line.
+    tls_open: bool,
     /// The blank line came.
     pub(crate) ended: bool,
     line: Vec<u8>,
@@ -35,6 +42,11 @@ impl HeaderWatch {
         at
     }
 
+    /// "More than one instance of the TLS-Required header field MUST NOT appear" (RFC 8689 §3): two say nothing.
+    pub(crate) fn tls_is_optional(&self) -> bool {
+        self.tls_required == 1 && self.tls_no
+    }
+
     fn hold(&mut self, text: &[u8]) {
         let room = PREFIX - self.line.len();
         self.line.extend_from_slice(&text[..text.len().min(room)]);
@@ -44,8 +56,16 @@ impl HeaderWatch {
     fn line_ended(&mut self) {
         let line = std::mem::take(&mut self.line);
         let overlong = std::mem::take(&mut self.overlong);
+        let open = std::mem::take(&mut self.tls_open);
         if !overlong && matches!(line.as_slice(), b"" | b"\r") {
             self.ended = true;
+        } else if matches!(line.first(), Some(b' ' | b'\t')) {
+            // The field before goes on.
+            self.tls_no = if open {
+                is_no(&line, overlong)
+            } else {
+                self.tls_no && line.trim_ascii().is_empty()
+            };
         } else if let Some(colon) = memchr::memchr(b':', &line) {
             let name = line[..colon].trim_ascii_end();
             if name.eq_ignore_ascii_case(b"Received") {
@@ -54,11 +74,21 @@ impl HeaderWatch {
                 self.date = true;
             } else if name.eq_ignore_ascii_case(b"Message-ID") {
                 self.message_id = true;
+            } else if name.eq_ignore_ascii_case(b"TLS-Required") {
+                let value = &line[colon + 1..];
+                self.tls_required += 1;
+                self.tls_no = is_no(value, overlong);
+                self.tls_open = value.trim_ascii().is_empty();
             }
         }
         self.line = line;
         self.line.clear();
     }
+}
+
+/// `[FWS] "No"`
+fn is_no(value: &[u8], overlong: bool) -> bool {
+    !overlong && value.trim_ascii().eq_ignore_ascii_case(b"No")
 }
 
 #[cfg(test)]
@@ -96,11 +126,33 @@ mod tests {
         assert!(long.ended && long.line.capacity() <= 2 * PREFIX);
     }
 
+    /// RFC 8689 §3: `"TLS-Required:" [FWS] "No" CRLF`, once.
+    #[test]
+    fn tls_may_be_optional() {
+        for (text, optional) in [
+            ("TLS-Required: No\r\n\r\n", true),
+            ("Subject: x\r\ntls-required:no\r\nTo: y\r\n\r\n", true),
+            ("TLS-Required:\r\n No\r\n\r\n", true),
+            ("TLS-Required: Yes\r\n\r\n", false),
+            ("TLS-Required: No, really\r\n\r\n", false),
+            ("TLS-Required: No\r\n really\r\n\r\n", false),
+            ("TLS-Required: No                             x\r\n\r\n", false),
+            ("TLS-Required: No\r\nTLS-Required: No\r\n\r\n", false),
+            ("Subject: x\r\n TLS-Required: No\r\n\r\n", false),
+            ("Subject: x\r\n\r\nTLS-Required: No\r\n", false),
+        ] {
+            for size in [1, 3, 100] {
+                let watch = watch(text.as_bytes(), size).0;
+                assert_eq!(watch.tls_is_optional(), optional, "{text:?} {size}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn pieces_equal_the_whole(
             words in prop::collection::vec(prop::sample::select(vec![
-                "Received: x", "Date:", "Message-ID:", "\r\n", "\n", "\r", " ", "x", ":", "a very long line of words",
+                "TLS-Required: No", "No", "Received: x", "Date:", "Message-ID:", "\r\n", "\n", "\r", " ", "x", ":", "a very long line of words",
             ]), 0..30),
             size in 1usize..6,
         ) {

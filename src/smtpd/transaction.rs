@@ -5,7 +5,7 @@ use crate::header::HeaderWatch;
 use crate::verdict;
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use directory::{Login, Lookup, Target};
+use directory::{DirectoryError, Login, Lookup, Target};
 use ingest::{Delivered, Envelope, Incoming, IngestError, Recipient, Remote};
 use net::{Place, TlsInfo};
 use serde_json::{Map, Value, json};
@@ -136,7 +136,7 @@ impl Shared {
                     Ok(address) => self.directory.recipient(&address).await,
                     // An address literal or a name that no domain of ours can have.
                     Err(AddressError::Domain) => Ok(Lookup::NotOurs),
-                    Err(_) => Ok(Lookup::Unknown),
+                    Err(_) => self.whose(&path.domain).await,
                 }
             }
         };
@@ -163,6 +163,13 @@ impl Shared {
             _ => {}
         }
         verdict
+    }
+
+    /// Of a local part that nobody here can have, `"a b"` say. Only its own server knows what it means (RFC 5321 §2.3.11).
+    async fn whose(&self, domain: &str) -> Result<Lookup, DirectoryError> {
+        let Ok(domain) = EmailAddress::normalise_domain(domain) else { return Ok(Lookup::NotOurs) };
+        let ours = self.directory.is_ours(&domain).await?;
+        Ok(if ours { Lookup::Unknown } else { Lookup::NotOurs })
     }
 
     /// DATA or the first BDAT: the trace fields go in before the client's octets.
@@ -347,7 +354,7 @@ impl Transaction {
     fn envelope(&mut self) -> Envelope {
         let mut envelope = Envelope {
             reverse_path: self.sender.clone(),
-            parameters: mail_parameters(&self.mail),
+            parameters: mail_parameters(&self.mail, self.header.tls_is_optional()),
             content_offset: smtp::return_path(&self.sender).len() as u32,
             ..Envelope::default()
         };
@@ -440,7 +447,9 @@ fn destination(domain: &str) -> Option<Destination> {
 }
 
 /// Parameters of MAIL that matter to whoever sends the message on or reports its fate.
-fn mail_parameters(mail: &Mail) -> Value {
+/// `tls_optional`: what the header says; "If the REQUIRETLS MAIL FROM parameter is specified, the TLS-Required header
+/// field MUST be ignored" (RFC 8689 §4.1).
+fn mail_parameters(mail: &Mail, tls_optional: bool) -> Value {
     let mut all = Map::new();
     match mail.body {
         Body::SevenBit => {}
@@ -452,6 +461,8 @@ fn mail_parameters(mail: &Mail) -> Value {
     }
     if mail.require_tls {
         all.insert("requiretls".into(), json!(true));
+    } else if tls_optional {
+        all.insert("tlsoptional".into(), json!(true));
     }
     match mail.ret {
         None => {}

@@ -3,6 +3,7 @@
 mod basic;
 mod ends;
 mod home;
+mod hostile;
 mod limits;
 mod metrics;
 mod safety;

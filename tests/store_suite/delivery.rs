@@ -2,12 +2,13 @@
 
 use crate::bench::{Bench, placed, to_inbox};
 use anyhow::{Context, Result};
+use std::time::Duration;
 use store::StoreError;
 use store::account::{
     Delivery, DeliverySet, MailboxCreate, MailboxDelete, Outbound, Outcome, commit, deliver,
 };
 use store::message::{blob_row, change_log, message_rows, uid_rows};
-use store::queue::{queue_local_due, queue_local_end, queue_postpone};
+use store::queue::{Postponed, queue_local_due, queue_local_end, queue_postpone};
 use types::{AccountId, Flags, MailboxId, Uid};
 
 super::both_ways! {
@@ -204,12 +205,18 @@ async fn deferred_recipients_wait_in_the_queue(bench: &Bench) -> Result<()> {
     bench.check().await?;
     let due = queue_local_due(&bench.store, 100).await?;
     assert_eq!((due.len(), due[0].account, due[0].attempts), (1, bert, 0));
-    queue_postpone(&bench.store, due[0].id, 0, 3_600.0, "later").await?;
+    let again = |seconds, why| Postponed {
+        wait: Duration::from_secs(seconds),
+        status: "4.2.2",
+        why,
+        delay_report: None,
+    };
+    queue_postpone(&bench.store, due[0].id, 0, again(3_600, "later")).await?;
     // Another worker that saw the same attempt counts it once.
-    queue_postpone(&bench.store, due[0].id, 0, 0.0, "at the same time").await?;
+    queue_postpone(&bench.store, due[0].id, 0, again(0, "at the same time")).await?;
     assert!(queue_local_due(&bench.store, 100).await?.is_empty());
     bench.check().await?;
-    queue_postpone(&bench.store, due[0].id, 1, 0.0, "now").await?;
+    queue_postpone(&bench.store, due[0].id, 1, again(0, "now")).await?;
     let sets = due_set(bench, &original).await?;
     for set in sets {
         placed(&deliver(&bench.store, set).await?)?;

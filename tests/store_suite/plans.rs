@@ -303,6 +303,7 @@ async fn hot_statements_of_the_queue(bench: &Bench, store: &store::Store) -> Res
     ensure!(live_too.iter().any(|one| one.id == row), "{live_too:?}");
     queue_home(store, node, row, &[], &serde_json::json!({"status": "5.1.1"})).await?;
     queue_expire(store, node, Duration::ZERO, 100).await?;
+    queue_give_up(store, node, &[row]).await?;
     let policy = StsRow {
         id: "1".into(),
         mode: "enforce".into(),

@@ -8,7 +8,7 @@ use crate::plan::{Plan, TlsPolicy};
 use crate::sts;
 use crate::tls::{DaneDemand, Trust, demand};
 use resolve::{Addresses, Exchange};
-use smtp::client::{CannotSend, TlsWish, Verdict};
+use smtp::client::{CannotSend, Protocol, TlsWish, Verdict};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use tokio::time::Instant;
@@ -27,6 +27,8 @@ pub(super) struct Security {
     pub wish: TlsWish,
     pub implicit: bool,
     pub trust: Trust,
+    /// Names the certificate may be for; the first is the one that the host is called by (SNI).
+    pub names: Vec<String>,
 }
 
 /// The hosts and addresses that are left.
@@ -77,6 +79,10 @@ impl Attempt<'_> {
         }
         let Some(exchange) = self.hosts.hosts.pop_front() else { return self.later() };
         self.hosts.at(&exchange.host, None);
+        if self.is_not_meant(&exchange.host) {
+            self.note(&outcome::of_host_not_meant());
+            return State::NextHost;
+        }
         let found = self.inner.resolver.addresses(&exchange.host, self.hosts.port).await;
         let prepared = match found {
             Ok(found) => self.prepare(&exchange.host, found).await,
@@ -107,6 +113,14 @@ impl Attempt<'_> {
         State::NextAddress
     }
 
+    /// None of the hosts that are as good as this one, or worse, is to be tried. Better ones that did not answer lately
+    /// are.
+    pub(super) fn only_better(&mut self) -> State {
+        self.hosts.hosts.clear();
+        self.hosts.addresses.clear();
+        self.later()
+    }
+
     async fn prepare(&self, host: &str, found: Addresses) -> Result<VecDeque<Target>, Meaning> {
         let everywhere = self.inner.config.allow_loopback || self.plan.route().is_relay();
         let usable = |address: &&SocketAddr| everywhere || is_elsewhere(address.ip());
@@ -114,69 +128,98 @@ impl Attempt<'_> {
         if list.is_empty() {
             return Err(outcome::of_useless_addresses());
         }
-        let security = self.security(host, found.secure).await?;
+        let security = self.security(host, &found.bases).await?;
         let target =
             |address| Target { address, host: host.to_owned(), security: security.clone() };
         Ok(list.into_iter().map(target).collect())
     }
 
-    /// The route's policy, raised by TLSA records and by REQUIRETLS.
-    async fn security(&self, host: &str, secure: bool) -> Result<Security, Meaning> {
+    /// Whether the policy excludes a host, which is then not even looked up: "treat invalid candidates as though they
+    /// were unreachable" (RFC 8461 §8.4), also one that somebody else put there and that does not exist. Where DNSSEC
+    /// vouches for the hosts TLSA records may have the word.
+    fn is_not_meant(&self, host: &str) -> bool {
+        if self.plan.is_sure_of_hosts() || self.does_without() {
+            return false;
+        }
+        sts::judge(self.plan.sts(), self.plan.policy_domain(), host) == sts::Host::NotMeant
+    }
+
+    /// The route's policy, raised by what the domain or the relay publishes and by REQUIRETLS.
+    async fn security(&self, host: &str, bases: &[String]) -> Result<Security, Meaning> {
         let must = self.must_have_tls();
-        let trust = |verify| if verify || must { Trust::Authority } else { Trust::Anyone };
-        let by_dns = !self.plan.route().is_relay();
         let (wish, implicit, verify) = match self.plan.route().tls {
-            TlsPolicy::Opportunistic => return self.opportunistic(host, secure).await,
-            // What the domain itself wants may be more.
-            TlsPolicy::StartTls { verify } if by_dns => {
-                let wanted = self.opportunistic(host, secure).await?;
-                let trust = match wanted.trust {
-                    Trust::Anyone => trust(verify),
-                    more => more,
-                };
-                return Ok(Security { wish: TlsWish::Required, implicit: false, trust });
-            }
+            TlsPolicy::Opportunistic => return self.published(host, bases).await,
             TlsPolicy::Never => (TlsWish::Never, false, false),
             TlsPolicy::StartTls { verify } => (TlsWish::Required, false, verify),
             TlsPolicy::Implicit { verify } => (TlsWish::Never, true, verify),
         };
-        Ok(Security { wish, implicit, trust: trust(verify) })
+        let names = vec![host.to_owned()];
+        let trust = if verify || must { Trust::Authority } else { Trust::Anyone };
+        let own = Security { wish, implicit, trust, names };
+        if wish == TlsWish::Never && !implicit {
+            return Ok(own);
+        }
+        Ok(match self.published(host, bases).await? {
+            Security { trust: Trust::Anyone, .. } => own,
+            more => Security { wish, implicit, ..more },
+        })
     }
 
-    async fn opportunistic(&self, host: &str, secure: bool) -> Result<Security, Meaning> {
-        let relay = self.plan.route().is_relay();
+    /// What is wanted of TLS where the operator leaves it to those who are written to.
+    async fn published(&self, host: &str, bases: &[String]) -> Result<Security, Meaning> {
         let must = self.must_have_tls();
-        let security = |wish, trust| Ok(Security { wish, implicit: false, trust });
-        // "via a DNSSEC signature on the recipient domain's MX record, or the MX hostname MUST be validated by an
-        // MTA-STS policy" (RFC 8689 §4.2.1); or there is nothing to look up.
-        let named = self.plan.sts().as_ref().is_some_and(|policy| policy.allows(host));
-        if must && !relay && !self.plan.is_secure() && !named {
+        let of = |wish, trust, names| Ok(Security { wish, implicit: false, trust, names });
+        let own = || vec![host.to_owned()];
+        if self.does_without() {
+            return of(TlsWish::IfOffered, Trust::Anyone, own());
+        }
+        if must && !self.is_vouched_for(host) {
             return Err(outcome::of_verdict(
                 &Verdict::Unable(CannotSend::RequireTls),
                 Circumstances::default(),
             ));
         }
-        let demanded = if self.plan.is_secure() && secure && !relay {
-            let records = self.inner.resolver.tlsa(host, self.hosts.port).await;
-            demand(records.map_err(|error| outcome::of_host(&error, self.circumstances()))?)
-        } else {
-            DaneDemand::Nothing
-        };
+        let (base, demanded) = self.tlsa(bases).await?;
         // "senders who implement MTA-STS validation MUST NOT allow MTA-STS Policy validation to override a failing DANE
         // validation" (RFC 8461 §2): where there is something to match, it alone counts.
         if let DaneDemand::Match(records) = demanded {
-            return security(TlsWish::Required, Trust::Dane(records));
+            let names = base.into_iter().chain(self.plan.other_names()).collect();
+            return of(TlsWish::Required, Trust::Dane(records), names);
         }
-        match sts::judge(self.plan.sts(), self.plan.domain(), host) {
-            sts::Host::Meant => return security(TlsWish::Required, Trust::Authority),
+        match sts::judge(self.plan.sts(), self.plan.policy_domain(), host) {
+            sts::Host::Meant => return of(TlsWish::Required, Trust::Authority, own()),
             sts::Host::NotMeant => return Err(outcome::of_host_not_meant()),
             sts::Host::Free => {}
         }
         match demanded {
-            _ if must => security(TlsWish::Required, Trust::Authority),
-            DaneDemand::Encryption => security(TlsWish::Required, Trust::Anyone),
-            _ => security(TlsWish::IfOffered, Trust::Anyone),
+            _ if must => of(TlsWish::Required, Trust::Authority, own()),
+            DaneDemand::Encryption => of(TlsWish::Required, Trust::Anyone, own()),
+            _ => of(TlsWish::IfOffered, Trust::Anyone, own()),
         }
+    }
+
+    /// "via a DNSSEC signature on the recipient domain's MX record, or the MX hostname MUST be validated by an MTA-STS
+    /// policy" (RFC 8689 §2); a domain that is its own host needs neither (§4.2.1, "in the absence of an MX record").
+    fn is_vouched_for(&self, host: &str) -> bool {
+        let named = self.plan.sts().as_ref().is_some_and(|policy| policy.allows(host));
+        self.plan.is_sure_of_hosts() || named || host.eq_ignore_ascii_case(self.plan.domain())
+    }
+
+    /// What the first of these names that has TLSA records demands (RFC 7672 §2.2.3).
+    async fn tlsa(&self, bases: &[String]) -> Result<(Option<String>, DaneDemand), Meaning> {
+        let speaks_smtp = self.plan.route().protocol == Protocol::Smtp;
+        if !(self.plan.is_sure_of_hosts() && speaks_smtp) {
+            return Ok((None, DaneDemand::Nothing));
+        }
+        for base in bases {
+            let records = self.inner.resolver.tlsa(base, self.hosts.port).await;
+            let records =
+                records.map_err(|error| outcome::of_host(&error, self.circumstances()))?;
+            if !records.is_empty() {
+                return Ok((Some(base.clone()), demand(records)));
+            }
+        }
+        Ok((None, DaneDemand::Nothing))
     }
 
     pub(super) fn next_address(&mut self) -> State {

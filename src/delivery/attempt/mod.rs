@@ -20,7 +20,7 @@ use crate::connection::Connection;
 use crate::content::{Content, ContentError, Converted, Cursor, Needs};
 use crate::job::{Mailing, Report, Try, Watch};
 use crate::outcome::{self, Fate, Meaning, Next, Outcome, Signal};
-use crate::plan::Plan;
+use crate::plan::{Plan, TlsPolicy};
 use bytes::Bytes;
 use hosts::{Hosts, Target};
 use smtp::client::{Enhanced, State as Stage};
@@ -169,7 +169,9 @@ impl<'a> Attempt<'a> {
         let verified = connection.tls.as_ref().is_some_and(|tls| tls.verified);
         let good = connection.client.state() == Stage::Ready
             && !connection.is_spent(self.inner)
-            && (verified || !self.must_have_tls());
+            && (verified || !self.must_have_tls())
+            && (self.does_without() || !connection.peer.lenient)
+            && connection.peer.is_known_to(self.plan.domain());
         if good && connection.is_quiet().await {
             connection.set_limit(self.limit);
             self.hosts.at(&connection.peer.host, Some(connection.peer.address));
@@ -184,6 +186,12 @@ impl<'a> Attempt<'a> {
     /// RFC 8689 §4.2.1; reports about such a message may go without.
     fn must_have_tls(&self) -> bool {
         self.mailing.envelope.require_tls && self.mailing.envelope.reverse_path.is_some()
+    }
+
+    /// The message rather arrives than is safe, "ignoring policy-based mechanisms …, if any, asserted by the recipient
+    /// domain" (RFC 8689 §3); what an operator demands stands.
+    fn does_without(&self) -> bool {
+        self.mailing.tls_optional && self.plan.route().tls == TlsPolicy::Opportunistic
     }
 
     /// What keeps everybody who is open from being heard at this host.

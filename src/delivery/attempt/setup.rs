@@ -5,7 +5,6 @@ use super::{Attempt, State, untried};
 use crate::connection::{Connection, Peer};
 use crate::dial;
 use crate::outcome::{self, Circumstances, Meaning, Next, NoConnection};
-use crate::tls::Trust;
 use smtp::client::{Action, Config, Ended, Lost, TlsWish};
 use std::time::Duration;
 
@@ -32,12 +31,12 @@ impl Attempt<'_> {
 
     async fn open(&self, target: &Target) -> Result<Connection, NoConnection> {
         let (stream, name) = dial::dial(self.inner, target.address).await?;
-        let secure_names = matches!(target.security.trust, Trust::Dane(_));
         let peer = Peer {
             host: target.host.clone(),
-            other_names: secure_names.then(|| self.plan.domain().to_owned()).into_iter().collect(),
+            names: target.security.names.clone(),
             address: target.address,
             trust: target.security.trust.clone(),
+            lenient: self.does_without(),
             handshake: Duration::from_millis(self.inner.config.handshake_timeout_ms),
         };
         let config = self.client_config(name, target);
@@ -60,6 +59,9 @@ impl Attempt<'_> {
     pub(super) async fn setup(&mut self, target: &Target) -> State {
         let ended = self.greet().await;
         let Some(ended) = ended else {
+            if self.is_ourselves() {
+                return self.after_ourselves(target).await;
+            }
             count("ready");
             self.target = Some(target.clone());
             self.here.clone_from(&self.open);
@@ -90,6 +92,27 @@ impl Attempt<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// The server calls itself by a name of ours: an address of ours that other names lead to, a balancer before us. Mail
+    /// would come back. `localhost` says nothing.
+    fn is_ourselves(&self) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        let name = connection.client.server().name.as_str();
+        let is_name = name.contains('.');
+        is_name && self.inner.config.our_names().iter().any(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    /// "any MX records with … preference equal or greater than that of the local host are discarded" (RFC 5321 §5.1).
+    async fn after_ourselves(&mut self, target: &Target) -> State {
+        count("ourselves");
+        let meaning = outcome::of_ourselves(self.circumstances());
+        tracing::warn!(id = self.mailing.id, domain = self.plan.domain(), host = target.host, address = %target.address, "mail for a domain that is not ours leads to this server");
+        self.note(&meaning);
+        if let Some(connection) = self.connection.take() {
+            connection.close().await;
+        }
+        self.only_better()
     }
 
     fn after_failure(&mut self, meaning: Meaning, target: &Target) -> State {

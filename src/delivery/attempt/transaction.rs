@@ -96,7 +96,12 @@ impl Attempt<'_> {
     fn envelope(&self, named: &[usize]) -> Envelope {
         let whole = &self.mailing.envelope;
         let recipients = named.iter().map(|index| whole.recipients[*index].clone()).collect();
-        Envelope { recipients, size: self.content().size(), ..whole.clone() }
+        // A report goes without if it has to, and then does not ask others for what it did not get: "This option MUST
+        // only be specified in the context of an SMTP session meeting the security requirements" (RFC 8689 §2).
+        let tls = self.connection.as_ref().and_then(|connection| connection.tls.as_ref());
+        let verified = tls.is_some_and(|tls| tls.verified);
+        let require_tls = whole.require_tls && (self.must_have_tls() || verified);
+        Envelope { recipients, size: self.content().size(), require_tls, ..whole.clone() }
     }
 
     /// Asks for no more than the content needs, once that is known.

@@ -85,6 +85,7 @@ fn dns_rows(table: &mut String) {
         row(table, &format!("domain: {error:?}"), &of_domain(error));
     }
     row(table, "domain: MailLoop", &of_loop(MailLoop));
+    rows(table, "host: this server", of_ourselves);
     for error in &errors {
         rows(table, &format!("host: {error:?}"), |at| of_host(error, at));
     }

@@ -3,6 +3,7 @@
 mod basic;
 mod connections;
 mod content;
+mod hostile;
 mod security;
 mod sts;
 mod trouble;
@@ -121,6 +122,7 @@ fn with_content(id: &str, to: &[&str], content: Bytes) -> Mailing {
             recipients: to.iter().map(|address| recipient(address)).collect(),
         },
         content: Arc::new(Held(content)),
+        tls_optional: false,
     }
 }
 

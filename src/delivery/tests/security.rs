@@ -3,7 +3,7 @@ use Fate::{Deferred, Delivered, Failed};
 use resolve::Tlsa;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
 use smtp::client::{Credentials, Enhanced};
 use tokio_rustls::TlsAcceptor;
@@ -12,18 +12,22 @@ use tokio_rustls::TlsAcceptor;
 async fn secure(change: impl FnOnce(&mut SinkOptions)) -> (Sink, String, Vec<u8>) {
     let made = rcgen::generate_simple_self_signed(["mx.test".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = acceptor(vec![made.cert.der().clone()], key);
     let sink = sink_with(|options| {
         options.tls = Some(acceptor);
         change(options);
     });
     (sink.await, made.cert.pem(), made.cert.der().to_vec())
+}
+
+fn acceptor(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> TlsAcceptor {
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 fn trusting(pem: &str) -> (World, tempfile::NamedTempFile) {
@@ -221,11 +225,154 @@ async fn requiretls_is_kept_or_refused() {
         assert_eq!((fates(&report), report.outcomes[0].status), (vec![fate], status));
     }
     assert!(good.arrivals()[0].commands[0].contains(" REQUIRETLS"));
-    // A report about such a message goes anyway.
+    // A report about such a message goes anyway; and asks others for what it had itself, where it had it.
+    for (at, records, asks) in [
+        (&plain, Vec::new(), false),
+        (&good, Vec::new(), false),
+        (&good, record(&der), true),
+        (&silent, record(&silent_der), false),
+    ] {
+        let world = World::new();
+        world.domain("a.test", at);
+        world.zone.tlsa("a.test", Ok(records));
+        let mut report = mailing("1", &["x@a.test"]);
+        report.envelope.require_tls = true;
+        report.envelope.reverse_path = None;
+        assert_eq!(fates(&world.send(&report, "a.test").await), [Delivered]);
+        let arrivals = at.arrivals();
+        let command = &arrivals.last().unwrap().commands[0];
+        assert_eq!(command.contains(" REQUIRETLS"), asks, "{command}");
+    }
+    // Without MX records there is no record to vouch for (§4.2.1): the certificate is for the domain.
+    let (own, pem, _) = secure(promise).await;
+    let (world, _file) = trusting(&pem);
+    world.zone.insecure();
+    world.zone.without_mx("mx.test", own.address());
+    let mut must = mailing("1", &["x@mx.test"]);
+    must.envelope.require_tls = true;
+    assert_eq!(fates(&world.send(&must, "mx.test").await), [Delivered]);
+    // With one that nobody vouches for there is.
+    world.zone.mx("b.test", &[(10, "mx.test")]);
+    let report = world.send(&must, "b.test").await;
+    assert_eq!((fates(&report), report.outcomes[0].status), (vec![Failed], Enhanced(5, 7, 30)));
+}
+
+/// RFC 7671 §9: what is weaker than another record of its kind does not count, and what is no digest counts for nothing.
+#[test]
+fn the_strongest_digest_counts() {
+    use crate::tls::{DaneDemand, demand};
+    let record = |usage, selector, matching, length| Tlsa {
+        usage,
+        selector,
+        matching,
+        data: vec![7; length],
+    };
+    let (full, weak, strong) = (record(3, 1, 0, 99), record(3, 1, 1, 32), record(3, 1, 2, 64));
+    let (other, anchor) = (record(3, 0, 1, 32), record(2, 1, 1, 32));
+    let all = vec![full.clone(), weak.clone(), strong.clone(), other.clone(), anchor.clone()];
+    assert_eq!(demand(all), DaneDemand::Match(vec![full, strong, other, anchor]));
+    assert_eq!(demand(vec![weak.clone()]), DaneDemand::Match(vec![weak.clone()]));
+    // A digest of the wrong length is no stronger one.
+    let broken = record(3, 1, 2, 63);
+    assert_eq!(demand(vec![weak.clone(), broken.clone()]), DaneDemand::Match(vec![weak]));
+    assert_eq!(
+        demand(vec![broken, record(1, 1, 1, 32), record(3, 2, 1, 32)]),
+        DaneDemand::Encryption
+    );
+    assert_eq!(demand(Vec::new()), DaneDemand::Nothing);
+}
+
+/// RFC 7672 §2.2.2: a domain without MX records, and a relay, have TLSA records as MX hosts do; §2.2.3: of an alias those
+/// of what it stands for go first.
+#[tokio::test]
+async fn dane_without_mx_at_relays_and_aliases() {
+    let record = |data: &[u8]| Tlsa { usage: 3, selector: 0, matching: 1, data: data.to_vec() };
+    let (sink, _, der) = secure(|_| {}).await;
+    let (right, wrong) = (record(&Sha256::digest(&der)), record(&[0; 32]));
+    for (records, fate) in [(right.clone(), Delivered), (wrong.clone(), Deferred)] {
+        let world = World::new();
+        world.zone.without_mx("a.test", sink.address());
+        world.zone.tlsa("a.test", Ok(vec![records.clone()]));
+        let report = world.send(&mailing("1", &["x@a.test"]), "a.test").await;
+        assert_eq!(fates(&report), [fate], "without MX");
+
+        world.zone.host("relay.test", &[sink.address()]);
+        world.zone.tlsa("relay.test", Ok(vec![records.clone()]));
+        for tls in [TlsPolicy::Opportunistic, TlsPolicy::StartTls { verify: false }] {
+            let route = relay(&sink, "relay.test", tls);
+            let report = world.send_by(&mailing("1", &["x@a.test"]), route).await;
+            assert_eq!(fates(&report), [fate], "a relay, {tls:?}");
+        }
+        let route = relay(&sink, "relay.test", TlsPolicy::Never);
+        let report = world.send_by(&mailing("1", &["x@a.test"]), route).await;
+        assert_eq!(fates(&report), [Delivered], "an operator's word");
+
+        // The alias has a record that does not fit, what it stands for has one that does, or the other way round.
+        let other = if fate == Delivered { wrong.clone() } else { right.clone() };
+        world.zone.mx("b.test", &[(10, "alias.test")]);
+        world.zone.alias("alias.test", "real.test", &[sink.address()]);
+        world.zone.tlsa("real.test", Ok(vec![records.clone()]));
+        world.zone.tlsa("alias.test", Ok(vec![other]));
+        let report = world.send(&mailing("1", &["x@b.test"]), "b.test").await;
+        assert_eq!(fates(&report), [fate], "an alias");
+        world.zone.tlsa("real.test", Ok(Vec::new()));
+        world.zone.tlsa("alias.test", Ok(vec![records]));
+        let report = world.send(&mailing("1", &["x@b.test"]), "b.test").await;
+        assert_eq!(fates(&report), [fate], "an alias with records of its own");
+    }
+}
+
+/// RFC 7672 §3.2.2: below a trust anchor the certificate may be for the domain; then the connection is that domain's.
+#[tokio::test]
+async fn a_certificate_for_one_domain_serves_no_other() {
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&ca_key).unwrap();
+    let issuer = rcgen::Issuer::from_params(&params, &ca_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &issuer).unwrap();
+    let chain = vec![leaf.der().clone(), ca.der().clone()];
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let sink = sink_with(|o| o.tls = Some(acceptor(chain, key))).await;
+    let digest = Sha256::digest(ca.der()).to_vec();
+    let anchor = Tlsa { usage: 2, selector: 0, matching: 1, data: digest };
     let world = World::new();
-    world.domain("a.test", &plain);
-    let mut report = mailing("1", &["x@a.test"]);
-    report.envelope.require_tls = true;
-    report.envelope.reverse_path = None;
-    assert_eq!(fates(&world.send(&report, "a.test").await), [Delivered]);
+    for domain in ["a.test", "b.test"] {
+        world.zone.mx(domain, &[(10, "mx.test")]);
+    }
+    world.zone.host("mx.test", &[sink.address()]);
+    world.zone.tlsa("mx.test", Ok(vec![anchor]));
+    let mut courier = world.courier("a.test").await;
+    let report = courier.carry(&mailing("1", &["x@a.test"]), &Watcher::default()).await;
+    assert_eq!(fates(&report), [Delivered], "{report:?}");
+    assert!(courier.turn_to(&world.plan("b.test").await), "the same site");
+    let report = courier.carry(&mailing("2", &["x@b.test"]), &Watcher::default()).await;
+    assert_eq!(fates(&report), [Deferred], "{report:?}");
+    assert_eq!(sink.count(), 1);
+}
+
+/// RFC 8689 §4.2.2: "TLS-Required: No" arrives where DANE would keep it back; and over its connection nothing else does.
+#[tokio::test]
+async fn mail_that_rather_arrives() {
+    let (sink, _, _) = secure(|_| {}).await;
+    let wrong = Tlsa { usage: 3, selector: 0, matching: 1, data: vec![0; 32] };
+    let world = World::new();
+    world.domain("a.test", &sink);
+    world.zone.tlsa("a.test", Ok(vec![wrong]));
+    let mut rather = mailing("1", &["x@a.test"]);
+    rather.tls_optional = true;
+    let mut courier = world.courier("a.test").await;
+    let report = courier.carry(&rather, &Watcher::default()).await;
+    assert_eq!(fates(&report), [Delivered]);
+    let verified = report.outcomes[0].tls.as_ref().map(|tls| tls.verified);
+    assert_eq!(verified, Some(false), "TLS all the same");
+    let report = courier.carry(&mailing("2", &["x@a.test"]), &Watcher::default()).await;
+    assert_eq!(fates(&report), [Deferred]);
+    let report = courier.carry(&rather, &Watcher::default()).await;
+    assert_eq!(fates(&report), [Delivered]);
+    courier.park();
+    assert_eq!(world.delivery.idle_connections(), 0);
+    assert_eq!(sink.count(), 2);
 }

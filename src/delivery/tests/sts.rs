@@ -301,3 +301,82 @@ async fn connections_are_shared_only_under_the_same_policy() {
     assert!(node.delivery.idle_courier(&bound).is_none());
     assert!(node.delivery.idle_courier(&free).is_some());
 }
+
+/// A host that the policy does not name is not even looked up: a forged one that does not exist fails nothing for ever
+/// (§5.1, §8.4).
+#[tokio::test]
+async fn a_forged_host_fails_nothing_for_ever() {
+    let place = Place::new().await;
+    let good = place.sink("mx.a.test").await;
+    let node = place.node(&good);
+    node.zone.mx("a.test", &[(5, "nowhere.evil.test")]);
+    assert_eq!(sent(&node).await, (Deferred, None, Enhanced(4, 7, 5)));
+    assert_eq!(node.zone.asked("nowhere.evil.test"), 0);
+}
+
+/// "compliant senders MUST treat the smart host domain as the Policy Domain" (§3.4).
+#[tokio::test]
+async fn a_relay_has_a_policy_of_its_own() {
+    let place = Place::of("mta-sts.relay.test").await;
+    place.https.text(&POLICY.replace("mx.a.test", "relay.test"));
+    let good = place.sink("relay.test").await;
+    let (other, plain) = (place.sink("other.test").await, sink().await);
+    let by = async |sink: &Sink, host: &str, tls: TlsPolicy| {
+        let node = place.node(sink);
+        node.zone.host("relay.test", &[sink.address()]);
+        node.zone.host("mta-sts.relay.test", &[place.https.address()]);
+        node.zone.texts("_mta-sts.relay.test", Ok(vec!["v=STSv1; id=1;".into()]));
+        // The recipient's domain has nothing to say.
+        node.zone.texts("_mta-sts.x.test", Ok(vec!["v=STSv1; id=1;".into()]));
+        let hop = Hop::Relay { host: host.into(), port: sink.address().port() };
+        let route = Route { hop, tls, ..Route::default() };
+        let report = node.send_by(&mailing("1", &["x@x.test"]), route).await;
+        assert_eq!(node.zone.asked("_mta-sts.x.test"), 0);
+        let tls = report.outcomes[0].tls.as_ref();
+        (report.outcomes[0].fate, tls.map(|tls| tls.verified))
+    };
+    use TlsPolicy::{Never, Opportunistic};
+    let lax = TlsPolicy::StartTls { verify: false };
+    for (at, tls, wanted) in [
+        (&good, Opportunistic, (Delivered, Some(true))),
+        (&other, Opportunistic, (Deferred, None)),
+        (&plain, Opportunistic, (Deferred, None)),
+        (&other, lax, (Deferred, None)),
+        (&good, lax, (Delivered, Some(true))),
+        (&plain, Never, (Delivered, None)),
+    ] {
+        assert_eq!(by(at, "relay.test", tls).await, wanted, "{tls:?}");
+    }
+    // What has no domain has no policy.
+    assert_eq!(by(&plain, "127.0.0.1", Opportunistic).await, (Delivered, None));
+    place.https.text(&POLICY.replace("mx.a.test", "other.test"));
+    place.cache.known.lock().unwrap().clear();
+    assert_eq!(by(&good, "relay.test", Opportunistic).await, (Deferred, None), "not named");
+}
+
+/// RFC 8689 §3: "TLS-Required: No" is about policies too.
+#[tokio::test]
+async fn who_rather_arrives_needs_no_policy() {
+    let place = Place::new().await;
+    let plain = sink().await;
+    let node = place.node(&plain);
+    let mut rather = mailing("1", &["x@a.test"]);
+    rather.tls_optional = true;
+    assert_eq!(fates(&node.send(&rather, "a.test").await), [Delivered]);
+    assert_eq!(sent(&node).await.0, Deferred);
+    // An operator's demand is no policy of the recipient's.
+    let route = Arc::new(Route { tls: TlsPolicy::StartTls { verify: true }, ..Route::default() });
+    let plan = node.delivery.plan("a.test", &route).await.unwrap();
+    let report = node.delivery.courier(&plan, None).carry(&rather, &Watcher::default()).await;
+    assert_eq!(fates(&report), [Deferred]);
+}
+
+/// "2 mx patterns" is usual, thousands are legal: what is kept of them is bounded by their number.
+#[tokio::test]
+async fn a_policy_may_name_thousands() {
+    let place = Place::new().await;
+    let good = place.sink("mx.a.test").await;
+    place.https.text(&format!("{POLICY}{}", "mx: b.test\n".repeat(5_000)));
+    assert_eq!(sent(&place.node(&good)).await.0, Delivered);
+    assert_eq!(place.cache.known.lock().unwrap()["a.test"].policy.mx.len(), 5_001);
+}

@@ -29,8 +29,8 @@ special one counts. Each word of --tls:
   starttls       encrypted, or not at all; also written require
   verify         the same, and the certificate must be the server's
   implicit       TLS from the first octet (port 465); with --verify as above
-Where mail goes by DNS, what the domain itself publishes (DANE, MTA-STS) can
-ask for more, except with none.")]
+What the domain, or the relay, itself publishes (DANE, MTA-STS) can ask for
+more, except with none.")]
 pub struct Args {
     #[command(flatten)]
     place: Where,
@@ -125,6 +125,9 @@ impl Add {
         let pattern = checked(&self.pattern)?;
         let retry = match (self.retry_first, self.retry_longest, self.expire) {
             (Some(first), Some(longest), Some(expire)) => {
+                if expire.is_zero() {
+                    return Err(Failure::usage("--expire: at least 1s"));
+                }
                 if first.is_zero() || longest < first {
                     return Err(Failure::usage("--retry-longest: not less than --retry-first"));
                 }

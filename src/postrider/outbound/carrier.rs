@@ -4,7 +4,7 @@
 //! pass for it. A batch becomes *parcels*, one per message with all its recipients, carried one after the other.
 
 use super::content::Stored;
-use super::envelope::envelope;
+use super::envelope::{envelope, is_set};
 use super::home::{Came, Home};
 use super::settings::Settings;
 use super::tell::{self, Watcher};
@@ -159,10 +159,12 @@ impl Outbound {
             }
             let leave = match self.leave(&station.plan, parcel).await {
                 Ok(leave) => leave,
-                Err(Refused::Site(wait)) => return hand_back(rest, desk, Some(wait)),
+                Err(Refused::Site(wait)) => {
+                    return hand_back(rest, desk, station.way.untried(wait));
+                }
                 Err(Refused::Sender(wait)) => {
                     let mut parcel = rest.drain(..1).collect();
-                    hand_back(&mut parcel, desk, Some(wait));
+                    hand_back(&mut parcel, desk, station.way.untried(wait));
                     continue;
                 }
             };
@@ -175,7 +177,7 @@ impl Outbound {
                 if signal != Signal::Fine
                     && let Some(wait) = self.gate.closed(site).await
                 {
-                    return hand_back(rest, desk, Some(wait));
+                    return hand_back(rest, desk, station.way.untried(wait));
                 }
             }
         }
@@ -267,6 +269,7 @@ impl Outbound {
             id: message.blob.to_string(),
             envelope: envelope(message, rows, delivery::Content::size(&content)),
             content: Arc::new(content),
+            tls_optional: is_set(&message.mail_parameters, "tlsoptional"),
         };
         let report = courier.carry(&mailing, &watcher).await;
         tell::tries(&mailing.id, plan.domain(), &report);
@@ -279,9 +282,8 @@ impl Outbound {
     }
 }
 
-/// Says at once that these were not tried. `wait`: not before so long.
-fn hand_back(rest: &mut VecDeque<Parcel>, desk: &Desk<Claimed, Note>, wait: Option<Duration>) {
-    let policy = wait.map(|untried| RetryPolicy { untried, ..RetryPolicy::default() });
+/// Says at once that these were not tried. `policy`: how long they wait now.
+fn hand_back(rest: &mut VecDeque<Parcel>, desk: &Desk<Claimed, Note>, policy: Option<RetryPolicy>) {
     for claim in rest.drain(..).flat_map(|parcel| parcel.claims) {
         let note = tell::untried(&claim.row);
         desk.finished(claim.recipient, Fate::Untried, policy, note);
@@ -336,7 +338,7 @@ impl Carrier<Claimed, Note> for Outbound {
         let Some(mut station) = self.stations().remove(&run) else { return };
         let mut rest = parcels(claims);
         if station.ours {
-            hand_back(&mut rest, &desk, Some(MORE_OF_OURS));
+            hand_back(&mut rest, &desk, station.way.untried(MORE_OF_OURS));
             self.stations().insert(run, station);
             return;
         }

@@ -2,6 +2,7 @@
 //! of mail whose time is over and of old journals.
 
 use super::QueueConfig;
+use super::overdue::{self, Overdue};
 use rand::Rng;
 use std::time::Duration;
 use store::lease::job_lease_take;
@@ -54,6 +55,14 @@ fn show(stats: &Stats) {
     metrics::gauge!("postrider_queue_oldest_due_seconds").set(stats.oldest_due.as_secs_f64());
 }
 
+fn gave_up(recipients: u64) {
+    if recipients > 0 {
+        tracing::info!(recipients, "given up: their time was over");
+        metrics::counter!("postrider_queue_results_total", "result" => "expired", "recorded" => "untried")
+            .increment(recipients);
+    }
+}
+
 /// Ends what has to end.
 pub struct Ends {
     store: Store,
@@ -61,19 +70,20 @@ pub struct Ends {
     every: Duration,
     grace: Duration,
     keep: Duration,
+    overdue: Overdue,
 }
 
 impl Ends {
     /// For this node.
     pub fn new(store: Store, node: Incarnation, config: &QueueConfig) -> Self {
         // A last try is due at the very end; whoever is about to make it may be a little late.
-        let grace = (config.expire() / 100).clamp(Duration::from_secs(1), Duration::from_secs(600));
+        let grace = overdue::grace(config.expire());
         let every = Duration::from_secs(config.chores_seconds);
-        Self { store, node, every, grace, keep: config.journal() }
+        Self { store, node, every, grace, keep: config.journal(), overdue: Overdue::default() }
     }
 
     /// Looks, for ever. Safe to abort at any await.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         loop {
             let pause = self.every.mul_f64(rand::rng().random_range(0.75..=1.25));
             tokio::time::sleep(pause).await;
@@ -83,23 +93,20 @@ impl Ends {
         }
     }
 
-    async fn look(&self) -> Result<(), StoreError> {
+    async fn look(&mut self) -> Result<(), StoreError> {
         let lease = 2.0 * self.every.as_secs_f64() + 60.0;
         if !job_lease_take(&self.store, JOB, self.node, lease).await? {
             return Ok(());
         }
         loop {
             let expired = queue_expire(&self.store, self.node, self.grace, PIECE).await?;
-            if expired > 0 {
-                tracing::info!(recipients = expired, "given up: their time was over");
-                metrics::counter!("postrider_queue_results_total", "result" => "expired", "recorded" => "untried")
-                    .increment(expired);
-            }
+            gave_up(expired);
             if expired < u64::from(PIECE) {
                 break;
             }
             tokio::time::sleep(BREATH).await;
         }
+        gave_up(self.overdue.look(&self.store, self.node).await?);
         while queue_events_prune(&self.store, self.keep, PIECE).await? {
             tokio::time::sleep(BREATH).await;
         }

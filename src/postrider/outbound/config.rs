@@ -81,7 +81,15 @@ impl QueueConfig {
                 wrong("queue.delay_report_seconds: at most 31536000 (a year); 0 for never")
             }
             Self { chores_seconds: 0 | 3_601.., .. } => wrong("queue.chores_seconds: 1 to 3600"),
-            Self { retry_first_seconds: 0, .. } => wrong("queue.retry_first_seconds: at least 1"),
+            Self { retry_first_seconds: 0 | 31_536_001.., .. } => {
+                wrong("queue.retry_first_seconds: 1 to 31536000 (a year)")
+            }
+            Self { retry_longest_seconds: 31_536_001.., .. } => {
+                wrong("queue.retry_longest_seconds: at most 31536000 (a year)")
+            }
+            Self { retry_unknown_seconds: 31_536_001.., .. } => {
+                wrong("queue.retry_unknown_seconds: at most 31536000 (a year)")
+            }
             Self { sweep_seconds: 0, .. } => wrong("queue.sweep_seconds: at least 1"),
             Self { journal_days: 3_651.., .. } => wrong("queue.journal_days: at most 3650"),
             Self { grace_seconds: 601.., .. } => wrong("queue.grace_seconds: at most 600"),

@@ -13,6 +13,7 @@ mod config;
 mod content;
 mod envelope;
 mod home;
+mod overdue;
 mod policies;
 pub mod settings;
 mod tell;

@@ -148,7 +148,7 @@ impl Rules {
 }
 
 /// What a name can be meant by, the most special first.
-fn patterns(name: &str) -> impl Iterator<Item = String> {
+pub fn patterns(name: &str) -> impl Iterator<Item = String> {
     let mut parents = Vec::new();
     let mut rest = name;
     while let Some((_, parent)) = rest.split_once('.').filter(|_| !name.starts_with('[')) {

@@ -5,6 +5,7 @@ use coordinator::limits::{Limit, Rate};
 use delivery::Route;
 use queue::RetryPolicy;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How mail for one domain leaves.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,14 @@ pub struct Way {
     pub policy: Option<RetryPolicy>,
     /// Why it cannot be gone on this node.
     pub closed: Option<Closed>,
+}
+
+impl Way {
+    /// What is not tried now waits so long, or as long as it has time by this way.
+    pub fn untried(&self, wait: Duration) -> Option<RetryPolicy> {
+        let default = RetryPolicy { expire: Duration::MAX, ..RetryPolicy::default() };
+        Some(RetryPolicy { untried: wait, ..self.policy.unwrap_or(default) })
+    }
 }
 
 /// Limits of a site.

@@ -3,11 +3,11 @@
 use super::*;
 use base64::Engine;
 use hickory_resolver::proto::dnssec::crypto::Ed25519SigningKey;
-use hickory_resolver::proto::dnssec::rdata::{DNSKEY, DNSSECRData, RRSIG};
+use hickory_resolver::proto::dnssec::rdata::{DNSKEY, DNSSECRData, NSEC, RRSIG};
 use hickory_resolver::proto::dnssec::{DnssecSigner, PublicKey, SigningKey};
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::rdata::tlsa::{CertUsage, Matching, Selector};
-use hickory_resolver::proto::rr::rdata::{A, MX, TLSA};
+use hickory_resolver::proto::rr::rdata::{A, CNAME, MX, SOA, TLSA};
 use hickory_resolver::proto::rr::{DNSClass, Record, RecordSet};
 use std::io::Write;
 use tokio::net::UdpSocket;
@@ -55,6 +55,16 @@ fn zone(signer: &Signer, forged: bool) -> Vec<Record> {
     out.extend(signer.sign(ZONE, &[RData::MX(MX::new(10, host))], None));
     out.extend(signer.sign("mx.signed.test.", &[a(1)], forged.then(|| a(2))));
     out.extend(signer.sign("_25._tcp.mx.signed.test.", &[RData::TLSA(tlsa)], None));
+    // That this host has an address and nothing else.
+    let next = Name::from_ascii("other.signed.test.").unwrap();
+    let nsec = NSEC::new(next, [RecordType::A, RecordType::RRSIG, RecordType::NSEC]);
+    out.extend(signer.sign("mx.signed.test.", &[RData::DNSSEC(DNSSECRData::NSEC(nsec))], None));
+    let root = Name::root();
+    let soa = SOA::new(root.clone(), root, 1, 60, 60, 60, 60);
+    out.extend(signer.sign(ZONE, &[RData::SOA(soa)], None));
+    let alias = |to: &str| RData::CNAME(CNAME(Name::from_ascii(to).unwrap()));
+    out.extend(signer.sign("alias.signed.test.", &[alias("mx.signed.test.")], None));
+    out.extend(signer.sign("other.signed.test.", &[alias(ZONE)], None));
     out
 }
 
@@ -78,8 +88,27 @@ async fn resolver(forged: bool, dnssec: bool) -> (Hickory, tempfile::NamedTempFi
             let question = query.queries[0].clone();
             let mut reply = Message::response(query.id, query.op_code);
             reply.add_query(question.clone());
-            let found = records.iter().filter(|r| fits(r, question.name(), question.query_type()));
-            reply.add_answers(found.cloned());
+            let kind = question.query_type();
+            let mut name = question.name().clone();
+            let alias = |at: &Name| {
+                let alias = records.iter().filter(|r| fits(r, at, RecordType::CNAME));
+                alias.cloned().collect::<Vec<Record>>()
+            };
+            let follow = alias(&name);
+            if let Some(RData::CNAME(to)) = follow.first().map(|record| record.data.clone()) {
+                name = to.0;
+            }
+            reply.add_answers(follow);
+            let found: Vec<Record> =
+                records.iter().filter(|r| fits(r, &name, kind)).cloned().collect();
+            if found.is_empty() {
+                let zone = Name::from_ascii(ZONE).unwrap();
+                let of = |r: &&Record| {
+                    fits(r, &name, RecordType::NSEC) || fits(r, &zone, RecordType::SOA)
+                };
+                reply.add_authorities(records.iter().filter(of).cloned());
+            }
+            reply.add_answers(found);
             socket.send_to(&reply.to_vec().unwrap(), from).await.unwrap();
         }
     });
@@ -101,10 +130,26 @@ async fn a_signed_zone_is_vouched_for() {
     let (resolver, _file) = resolver(false, true).await;
     assert!(resolver.mail_hosts("signed.test").await.unwrap().is_secure());
     let found = resolver.addresses("mx.signed.test", 25).await.unwrap();
-    assert!(found.secure);
+    assert_eq!(found.bases, ["mx.signed.test"]);
     assert_eq!(found.list, ["192.0.2.1:25".parse().unwrap()]);
     let tlsa = resolver.tlsa("mx.signed.test", 25).await.unwrap();
     assert_eq!(tlsa, [Tlsa { usage: 3, selector: 1, matching: 1, data: vec![7; 32] }]);
+}
+
+/// RFC 7672 §2.2.2: "Two candidate TLSA base domains are tried: the fully CNAME-expanded initial name and, failing that,
+/// the initial name itself"; §3.2.2: what a next-hop domain stands for is a name of it too.
+#[tokio::test]
+async fn aliases_have_two_names() {
+    let (resolver, _file) = resolver(false, true).await;
+    let found = resolver.addresses("Alias.signed.test.", 25).await.unwrap();
+    assert_eq!(found.bases, ["mx.signed.test", "alias.signed.test"]);
+    let hosts = resolver.mail_hosts("other.signed.test").await.unwrap();
+    assert!(hosts.is_secure());
+    assert_eq!(hosts.other_name(), Some("signed.test"));
+    assert_eq!(resolver.mail_hosts("signed.test").await.unwrap().other_name(), None);
+    // Without MX records the name is its own host, and no less secure.
+    let hosts = resolver.mail_hosts("mx.signed.test").await.unwrap();
+    assert!(hosts.is_secure() && hosts.exchanges()[0].host == "mx.signed.test");
 }
 
 #[tokio::test]
@@ -119,6 +164,6 @@ async fn a_forged_record_is_no_answer() {
 async fn without_validation_nothing_is_vouched_for() {
     let (resolver, _file) = resolver(true, false).await;
     assert!(!resolver.mail_hosts("signed.test").await.unwrap().is_secure());
-    assert!(!resolver.addresses("mx.signed.test", 25).await.unwrap().secure);
+    assert!(resolver.addresses("mx.signed.test", 25).await.unwrap().bases.is_empty());
     assert_eq!(resolver.tlsa("mx.signed.test", 25).await, Ok(Vec::new()));
 }

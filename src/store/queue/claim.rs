@@ -42,7 +42,7 @@ pub struct Claimed {
     pub content_offset: u64,
     /// Empty for the null reverse-path.
     pub reverse_path: String,
-    /// Parameters of MAIL (`body`, `smtputf8`, `ret`, `envid`, `requiretls`): an object.
+    /// Parameters of MAIL (`body`, `smtputf8`, `ret`, `envid`, `requiretls`, `tlsoptional`): an object.
     pub mail_parameters: Value,
     /// When it was accepted.
     pub received_at: DateTime<Utc>,

@@ -7,6 +7,7 @@ use crate::sql::Sql;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use std::time::Duration;
 use tokio_postgres::types::Type;
 use types::{AccountId, BlobId, MailboxId};
 
@@ -65,6 +66,19 @@ pub async fn queue_local_due(store: &Store, limit: u32) -> Result<Vec<DueRecipie
         .collect())
 }
 
+/// Why a recipient waits, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Postponed<'a> {
+    /// Not before so long.
+    pub wait: Duration,
+    /// RFC 3463.
+    pub status: &'a str,
+    /// In words, one line.
+    pub why: &'a str,
+    /// So long after it was accepted its sender hears that it is late; `None`: never.
+    pub delay_report: Option<Duration>,
+}
+
 /// Puts off a recipient. Guarded by the number of attempts its reader saw, so that two workers that failed
 /// together count once. Safe to repeat.
 ///
@@ -74,19 +88,23 @@ pub async fn queue_postpone(
     store: &Store,
     id: i64,
     seen_attempts: u32,
-    delay_seconds: f64,
-    error: &str,
+    postponed: Postponed<'_>,
 ) -> Result<(), StoreError> {
     static POSTPONE: Sql = Sql::new(
-        "UPDATE queue_recipient SET attempts = attempts + 1, due = now() + make_interval(secs => $3), \
-         last_error = $4 WHERE id = $1 AND attempts = $2",
-        &[Type::INT8, Type::INT4, Type::FLOAT8, Type::TEXT],
+        "WITH later AS ( \
+             UPDATE queue_recipient SET attempts = attempts + 1, due = now() + make_interval(secs => $3), \
+                    last_error = $5, result = jsonb_build_object('status', $4, 'text', $5) \
+              WHERE id = $1 AND attempts = $2 AND account_id IS NOT NULL RETURNING queue_id) \
+         UPDATE queue_message m SET delay_at = m.received_at + make_interval(secs => $6) FROM later \
+          WHERE m.id = later.queue_id AND m.delay_at IS NULL AND NOT m.delay_sent AND m.reverse_path <> '' \
+            AND $6 IS NOT NULL",
+        &[Type::INT8, Type::INT4, Type::FLOAT8, Type::TEXT, Type::TEXT, Type::FLOAT8],
     );
-    let session = store.session().await?;
-    session
-        .write(&POSTPONE, &[&id, &(seen_attempts as i32), &delay_seconds, &error])
-        .await
-        .map(|_| ())
+    let Postponed { wait, status, why, delay_report } = postponed;
+    let delay = delay_report.map(|delay| delay.as_secs_f64());
+    let params: crate::pool::Params<'_> =
+        &[&id, &(seen_attempts as i32), &wait.as_secs_f64(), &status, &why, &delay];
+    store.session().await?.write(&POSTPONE, params).await.map(|_| ())
 }
 
 /// Ends a recipient that cannot be delivered. Its sender is told, if it wants to hear of failures: `result` is what

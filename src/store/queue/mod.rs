@@ -15,8 +15,10 @@ mod settings;
 mod watch;
 
 pub use claim::{Claimed, Claims, queue_claim};
-pub use ends::{Astray, queue_astray, queue_expire, queue_home};
-pub use local::{DueRecipient, queue_local_due, queue_local_end, queue_postpone};
+pub use ends::{
+    Astray, Elder, queue_astray, queue_elders, queue_expire, queue_give_up, queue_home,
+};
+pub use local::{DueRecipient, Postponed, queue_local_due, queue_local_end, queue_postpone};
 pub(crate) use record::storable;
 pub use record::{Note, RecordRow, Recorded, Written, queue_record};
 pub use report::{

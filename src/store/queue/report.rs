@@ -53,8 +53,8 @@ pub struct OwedRecipient {
     pub result: Value,
     /// When its end was known; when it will be tried next, if it is delayed.
     pub at: DateTime<Utc>,
-    /// When it is given up.
-    pub expires_at: DateTime<Utc>,
+    /// When it is given up; `None`: a recipient of this cluster, for which there is no row's own end.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Messages with settled recipients. A message of which others are due or being sent waits for them, but not for
@@ -96,11 +96,13 @@ pub async fn report_delayed(store: &Store, limit: u32) -> Result<Vec<OwedReport>
     static DELAYED: Sql = Sql::new(
         "SELECT m.id AS queue_id, m.tenant_id, m.blob_id, b.object_key, b.\"offset\" AS blob_offset, m.size, \
                 m.content_offset, m.reverse_path, m.envelope AS mail, m.received_at, \
-                r.id, r.recipient, r.envelope AS rcpt, r.result, r.due AS at, r.expires_at \
+                r.id, r.recipient, \
+                COALESCE(NULLIF(r.envelope, '{}'), m.envelope->'recipients'->r.recipient, '{}') AS rcpt, \
+                r.result, r.due AS at, r.expires_at \
          FROM (SELECT d.* FROM queue_message d WHERE d.delay_at <= now() ORDER BY d.delay_at LIMIT $1) m \
          CROSS JOIN LATERAL (SELECT x.* FROM blob x WHERE x.id = m.blob_id OFFSET 0) b \
          LEFT JOIN LATERAL (SELECT x.* FROM queue_recipient x \
-                             WHERE x.queue_id = m.id AND x.state IN (0, 1, 2) \
+                             WHERE x.queue_id = m.id AND x.state IN (0, 1, 2, 9) \
                                AND queue_wants_v1('delay', m.reverse_path, x.envelope, m.envelope, x.recipient) \
                             OFFSET 0) r ON true \
          ORDER BY m.id, r.id",

@@ -121,7 +121,12 @@ async fn a_policy_found_by_one_node_binds_all() -> Result<()> {
         assert_eq!(plain.count(), 1, "only to where no policy is");
         assert_eq!(https.asked().len(), 1);
         queue(cluster, &["queue", "cancel", "--all"])?;
-        Ok(())
+        // "ignoring policy-based mechanisms (including MTA-STS and DANE), if any" (RFC 8689 §3).
+        let mut client = submitter(&cluster.nodes[0], &anna).await?;
+        let rather = [&b"TLS-Required: No\r\n"[..], &super::super::message("three", 300)].concat();
+        ensure!(client.send_mail(&anna, &["x@a.out"], &rather).await?.code == 250);
+        plain.wait_for(2, SOON).await?;
+        emptied(cluster).await
     })
     .await
 }

@@ -3,13 +3,14 @@
 use super::*;
 use serde_json::json;
 use store::queue::{
-    Action, QueueState, Select, queue_astray, queue_change, queue_expire, queue_home, queue_list,
-    queue_local_due, queue_pause, queue_show,
+    Action, QueueState, Select, queue_astray, queue_change, queue_elders, queue_expire,
+    queue_give_up, queue_home, queue_list, queue_local_due, queue_pause, queue_show,
 };
 
 super::super::both_ways! {
     what_is_over_goes_back_although_nobody_tried_it,
     what_is_being_sent_is_not_given_up,
+    elders_are_looked_through_piece_by_piece,
     a_recipient_comes_home,
     nobody_is_given_a_message_twice,
     who_is_nobody_here_is_told_but_not_while_the_domain_is_young,
@@ -79,6 +80,39 @@ async fn home(bench: &Bench, domain: &str, accounts: &[AccountId], status: &str)
     }
     bench.check().await?;
     Ok(came)
+}
+
+/// By age, each once, and none that is being sent; giving up tells as any other end does.
+async fn elders_are_looked_through_piece_by_piece(bench: &Bench) -> Result<()> {
+    let store = &bench.store;
+    for to in [&["1@a.test", "2@b.test", "3@c.test"][..], &["4@a.test", "5@sent.test"]] {
+        deliver(store, outgoing(bench, &[], to)).await?;
+    }
+    let node = node(store).await?;
+    assert_eq!(queue_claim(store, node, &Destination::new("sent.test"), 5, 0).await?.rows.len(), 1);
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let piece = queue_elders(store, Duration::ZERO, after, 2).await?;
+        seen.extend(piece.iter().map(|one| (one.id, one.destination.domain().to_owned())));
+        if piece.len() < 2 {
+            break;
+        }
+        after = piece.last().map(|last| (last.queue, last.id));
+    }
+    let domains: Vec<&str> = seen.iter().map(|(_, domain)| domain.as_str()).collect();
+    assert_eq!(domains, ["a.test", "b.test", "c.test", "a.test"]);
+    let hour = Duration::from_secs(3600);
+    assert_eq!(queue_elders(store, hour, None, 9).await?, [], "nobody is so old");
+    let ids: Vec<i64> = seen[..2].iter().map(|(id, _)| *id).collect();
+    assert_eq!(queue_give_up(store, node, &ids).await?, 2);
+    assert_eq!(queue_give_up(store, node, &ids).await?, 0);
+    assert_eq!(queue_give_up(store, node, &[]).await?, 0);
+    bench.check().await?;
+    let due = report_due(store, NOW, 10).await?;
+    assert_eq!(due[0].recipients.len(), 2);
+    assert_eq!(due[0].recipients[0].result["expired"], true);
+    Ok(())
 }
 
 async fn a_recipient_comes_home(bench: &Bench) -> Result<()> {

@@ -123,7 +123,10 @@ fn state(text: &str) -> Result<QueueState, String> {
         .ok_or_else(|| format!("{text:?} is not one of waiting, due, sending, held, report, local"))
 }
 
-/// `90s`, `30m`, `2h`, `3d`.
+/// Longest time that is taken, in seconds: ten years.
+const LONGEST: u64 = 3_650 * 86_400;
+
+/// `90s`, `30m`, `2h`, `3d`; at most ten years.
 pub fn time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no time, e.g. 90s, 30m, 2h, 3d");
     let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
@@ -136,7 +139,11 @@ pub fn time(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+    let seconds = number.checked_mul(seconds).ok_or_else(wrong)?;
+    if seconds > LONGEST {
+        return Err(format!("{text:?} is too long: at most 3650d"));
+    }
+    Ok(Duration::from_secs(seconds))
 }
 
 #[cfg(test)]
@@ -147,7 +154,9 @@ mod tests {
     fn times() {
         assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(time("3d"), Ok(Duration::from_secs(259_200)));
-        for wrong in ["", "5", "h", "1w", "-1s", "99999999999999999999d"] {
+        for wrong in
+            ["", "5", "h", "1w", "-1s", "99999999999999999999d", "3651d", "18446744073709551615s"]
+        {
             assert!(time(wrong).is_err(), "{wrong}");
         }
     }
