@@ -82,6 +82,10 @@ pub enum Capability {
     SortDisplay,
     /// RFC 5267 §3.1
     ESort,
+    /// RFC 5267 §4: a driver tells how the results of SEARCH change; with NOTIFY, items of new messages too (RFC 5465 §7).
+    ContextSearch,
+    /// RFC 5267 §4: the same for SORT, with positions.
+    ContextSort,
     /// RFC 5256 §3, THREAD
     ThreadOrderedSubject,
     /// RFC 5256 §3, THREAD
@@ -179,6 +183,8 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::Sort, "SORT", false, "RFC 5256"),
     spec(Capability::SortDisplay, "SORT=DISPLAY", false, "RFC 5957"),
     spec(Capability::ESort, "ESORT", false, "RFC 5267"),
+    spec(Capability::ContextSearch, "CONTEXT=SEARCH", false, "RFC 5267"),
+    spec(Capability::ContextSort, "CONTEXT=SORT", false, "RFC 5267"),
     spec(Capability::ThreadOrderedSubject, "THREAD=ORDEREDSUBJECT", false, "RFC 5256"),
     spec(Capability::ThreadReferences, "THREAD=REFERENCES", false, "RFC 5256"),
     spec(Capability::I18nLevel1, "I18NLEVEL=1", false, "RFC 5255"),

@@ -93,6 +93,7 @@ pub(crate) struct Call {
 pub(crate) enum Verb {
     Append,
     Authenticate,
+    CancelUpdate,
     Capability,
     Check,
     Close,
@@ -231,6 +232,8 @@ pub enum Command {
     },
     /// SEARCH
     Search(Search),
+    /// CANCELUPDATE (RFC 5267): tags of searches with UPDATE
+    CancelUpdate(Vec<String>),
     /// ESEARCH (RFC 7377)
     MultiSearch(MultiSearch),
     /// SORT (RFC 5256)
@@ -467,6 +470,15 @@ pub const COMMANDS: &[CommandSpec] = &[
             multisearch::multi_search,
         )
     },
+    // CONTEXT=SEARCH and CONTEXT=SORT both bring it, so the parser asks.
+    spec(
+        "CANCELUPDATE",
+        Verb::CancelUpdate,
+        &[Selected],
+        None,
+        "RFC 5267 4.3.5",
+        search::cancel_update,
+    ),
     with_uid("SORT", Verb::Sort, Some(Capability::Sort), false, "RFC 5256 3", sort::sort),
     // Which algorithms there are says the parser.
     with_uid("THREAD", Verb::Thread, None, false, "RFC 5256 3", sort::thread),

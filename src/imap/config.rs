@@ -72,6 +72,8 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::Sort,
     Capability::SortDisplay,
     Capability::ESort,
+    Capability::ContextSearch,
+    Capability::ContextSort,
     Capability::ThreadOrderedSubject,
     Capability::ThreadReferences,
     Capability::InProgress,

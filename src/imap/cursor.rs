@@ -2,6 +2,7 @@
 //! (RFC 9051 §9). Every step moves forward, so a command costs time in proportion to its length.
 
 use crate::capability::{Capabilities, Capability};
+use crate::command::FetchItem;
 use crate::response::{Code, Status};
 use std::borrow::Cow;
 
@@ -83,6 +84,8 @@ pub(crate) struct Cursor<'a> {
     pub fuzzy: bool,
     /// The command holds a FILTER key (RFC 5466).
     pub filters: bool,
+    /// Items that UPDATE wants of new messages (RFC 5465 §7).
+    pub shown: Vec<FetchItem>,
 }
 
 /// Whether an octet may stand in an atom.
@@ -108,6 +111,7 @@ impl<'a> Cursor<'a> {
             numbers: false,
             fuzzy: false,
             filters: false,
+            shown: Vec::new(),
         }
     }
 
@@ -118,6 +122,11 @@ impl<'a> Cursor<'a> {
         } else {
             Err(Refusal::bad("Belongs to an extension that is not announced"))
         }
+    }
+
+    /// As [`Cursor::need`] where either of two brings it.
+    pub(crate) fn need_either(&self, one: Capability, other: Capability) -> Parsed<()> {
+        self.need(one).or_else(|_| self.need(other))
     }
 
     /// Refuses message numbers where only UIDs are spoken of (RFC 9586).
@@ -280,7 +289,7 @@ impl<'a> Cursor<'a> {
         text_of(&bytes)
     }
 
-    fn quoted(&mut self) -> Parsed<Cow<'a, [u8]>> {
+    pub(crate) fn quoted(&mut self) -> Parsed<Cow<'a, [u8]>> {
         self.byte(b'"')?;
         let Some(at) = memchr::memchr2(b'"', b'\\', self.rest) else {
             return Err(Refusal::bad("A quoted string does not end"));

@@ -35,8 +35,8 @@ pub use cursor::Refusal;
 pub use flags::{Flag, FlagList, MAX_KEYWORDS};
 pub use mailbox::{DELIMITER, MAX_NAME_BYTES, Pattern};
 pub use response::{
-    Attribute, Code, FetchLine, Found, ListEntry, NamespaceEntry, QuotaResource, Status,
-    StatusData, StatusValue, Style, ThreadNode, Writer,
+    Attribute, Code, FetchLine, Found, ListEntry, NamespaceEntry, QuotaResource, ResultChange,
+    Status, StatusData, StatusValue, Style, ThreadNode, Updated, Writer,
 };
 pub use secret::Secret;
 pub use session::{AuthVerdict, Event, Listening, Session};

@@ -21,7 +21,7 @@ pub use code::{Code, Status};
 pub use fetch::FetchLine;
 pub use mailbox::{Attribute, ListEntry, NamespaceEntry, StatusData, StatusValue};
 pub use quota::QuotaResource;
-pub use search::Found;
+pub use search::{Found, ResultChange, Updated};
 pub use sort::ThreadNode;
 pub use text::Style;
 

@@ -193,7 +193,9 @@ impl Client {
     ) -> io::Result<Woken> {
         let idle = self.machine.is_listening();
         let selected = self.selected.as_mut().filter(|_| idle);
-        let mut behind = selected.as_ref().is_some_and(|selected| selected.synced.is_none());
+        let mut behind = selected
+            .as_ref()
+            .is_some_and(|selected| selected.synced.is_none() || selected.contexts.are_behind());
         let notify = self.notify.as_mut().filter(|_| idle);
         behind |= notify.as_ref().is_some_and(|notify| notify.behind);
         // Somebody else's mailbox is in an account that NOTIFY may know nothing of.

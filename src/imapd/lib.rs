@@ -13,6 +13,7 @@ mod auth;
 mod client;
 mod cmd;
 mod config;
+mod contexts;
 mod notify;
 mod seats;
 mod selected;
@@ -46,6 +47,8 @@ struct Shared {
     seats: Arc<Seats>,
     /// Messages on their way in.
     uploads: Arc<Seats>,
+    /// Results that are kept true.
+    contexts: Arc<Seats>,
 }
 
 impl Imapd {
@@ -62,8 +65,9 @@ impl Imapd {
         let seats = Arc::default();
         // Here people log in: their certificates are asked for, if there are authorities.
         let tls = tls.map(|tls| tls.asking());
-        let uploads = Arc::default();
-        let shared = Shared { config, machine, directory, mail, ingest, tls, seats, uploads };
+        let (uploads, contexts) = (Arc::default(), Arc::default());
+        let shared =
+            Shared { config, machine, directory, mail, ingest, tls, seats, uploads, contexts };
         Self { shared: Arc::new(shared) }
     }
 

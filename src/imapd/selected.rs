@@ -1,5 +1,6 @@
 //! What a session holds of its selected mailbox.
 
+use crate::contexts::Contexts;
 use mail::{UidSet, View, Watch};
 use std::collections::HashSet;
 use tokio::time::Instant;
@@ -12,6 +13,8 @@ pub(crate) struct Selected {
     pub(crate) watch: Option<Watch>,
     /// `$` (RFC 5182).
     pub(crate) saved: UidSet,
+    /// Results that are kept true.
+    pub(crate) contexts: Contexts,
     /// Changed flags that the client was not told of yet.
     pub(crate) untold: UidSet,
     /// When the view last caught up; `None`: it must, the last try failed.
@@ -40,6 +43,7 @@ impl Selected {
         let mut selected = Self {
             watch: None,
             saved: UidSet::default(),
+            contexts: Contexts::default(),
             untold: UidSet::default(),
             synced: Some(Instant::now()),
             told_keywords: HashSet::new(),

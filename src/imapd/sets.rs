@@ -43,10 +43,22 @@ pub(crate) fn resolve(view: &View, saved: &UidSet, set: &SequenceSet, uid: bool)
     view.numbered(&ranges(&set.resolve(view.exists())?))
 }
 
-/// As [`resolve`] within SEARCH, where what does not exist simply does not match.
-pub(crate) fn resolve_loosely(view: &View, saved: &UidSet, set: &SequenceSet, uid: bool) -> UidSet {
-    if uid || *set == SequenceSet::Saved {
-        return resolve(view, saved, set, uid).unwrap_or_default();
+/// The UIDs that a set means within SEARCH, those that do not exist yet included: whoever keeps the result true will see
+/// them. `*` is the last message, and so no bound for what is new.
+pub(crate) fn open_uids(view: &View, saved: &UidSet, set: &SequenceSet) -> UidSet {
+    let SequenceSet::Ranges(ranges) = set else { return view.known(saved) };
+    let last = view.last_uid().unwrap_or(0);
+    UidSet::from_ranges(ranges.iter().map(|(a, b)| match (*a, *b) {
+        (0, 0) => last.max(1)..=u32::MAX,
+        (0, from) | (from, 0) => from.min(last).max(1)..=u32::MAX,
+        (a, b) => a.min(b)..=a.max(b),
+    }))
+}
+
+/// The messages that numbers mean within SEARCH, where what does not exist simply does not match.
+pub(crate) fn resolve_loosely(view: &View, saved: &UidSet, set: &SequenceSet) -> UidSet {
+    if *set == SequenceSet::Saved {
+        return view.known(saved);
     }
     let Some(numbers) = set.resolve(view.exists()) else { return UidSet::default() };
     let there: Vec<_> = ranges(&numbers)

@@ -52,6 +52,7 @@ impl Client {
             };
             selected.synced = Some(Instant::now());
             selected.untold = selected.untold.union(&changes.updated);
+            selected.contexts.touch(&changes.updated);
             if changes.gone && selected.view.exists() > MAX_LAST_EXPUNGES {
                 let text = "The selected mailbox was deleted";
                 self.machine.bye(Some(&Code::NonExistent), text);
@@ -98,10 +99,16 @@ impl Client {
     }
 
     async fn tell(&mut self) -> Result<(), Stop> {
-        let Some(selected) = &mut self.selected else { return Ok(()) };
-        if selected.owes_exists() {
+        if let Some(selected) = self.selected.as_mut().filter(|selected| selected.owes_exists()) {
             tell_exists(&mut self.machine, selected);
         }
+        self.tell_gone().await?;
+        self.tell_changes().await?;
+        self.tell_shifts().await
+    }
+
+    async fn tell_changes(&mut self) -> Result<(), Stop> {
+        let Some(selected) = &mut self.selected else { return Ok(()) };
         let untold = self.machine.may_expunge() && !selected.view.vanished().is_empty();
         let uids = [Capability::QResync, Capability::UidOnly];
         if untold && uids.iter().any(|capability| self.machine.is_enabled(*capability)) {

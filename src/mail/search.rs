@@ -345,17 +345,28 @@ impl Mail {
         query: &Query,
         progress: &Progress,
     ) -> Result<UidSet, MailError> {
-        let all = view.all().difference(view.vanished());
+        let mut among = view.all().difference(view.vanished());
+        if let Some(modseq) = query.changed_since()
+            && let Some(changed) = self.since(view.target(), modseq).await?.changed
+        {
+            among = among.intersection(&changed);
+        }
+        self.search_among(view, query, among, progress).await
+    }
+
+    /// Those of these messages that match.
+    pub(crate) async fn search_among(
+        &self,
+        view: &View,
+        query: &Query,
+        all: UidSet,
+        progress: &Progress,
+    ) -> Result<UidSet, MailError> {
         if let Some(set) = query.root.as_set(view, &all) {
             return Ok(set);
         }
         let judge = Judge { mail: self, view, query, progress };
-        let mut candidates = query.candidates(all);
-        if let Some(modseq) = query.changed_since()
-            && let Some(changed) = self.since(view.target(), modseq).await?.changed
-        {
-            candidates = candidates.intersection(&changed);
-        }
+        let candidates = query.candidates(all);
         progress.goal.store(candidates.len(), Ordering::Relaxed);
         let mut matching = UidSet::default();
         let mut note = |mut judged: Vec<u32>| {

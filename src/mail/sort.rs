@@ -57,10 +57,32 @@ enum Value {
     Text(Box<str>),
 }
 
+#[derive(Debug)]
 struct Entry {
     uid: u32,
     values: Box<[Value]>,
 }
+
+/// Messages in order, with what they were compared by.
+#[derive(Debug, Default)]
+pub struct Sorted {
+    criteria: Vec<Criterion>,
+    entries: Vec<Entry>,
+    /// Of the node's memory.
+    shares: Vec<Permit>,
+}
+
+/// Messages that stand together in a sorted result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Where the first of them stands, counted from 1.
+    pub position: u32,
+    /// In their order; at most [`MAX_PIECE`].
+    pub uids: Vec<u32>,
+}
+
+/// Most messages of one [`Piece`].
+pub const MAX_PIECE: usize = 500;
 
 impl SortBy {
     /// Whether the row alone tells.
@@ -151,6 +173,94 @@ impl Entry {
     }
 }
 
+impl Sorted {
+    /// The messages in order.
+    #[must_use]
+    pub fn uids(&self) -> Vec<u32> {
+        self.entries.iter().map(|entry| entry.uid).collect()
+    }
+
+    /// By what they are ordered.
+    pub(crate) fn criteria(&self) -> &[Criterion] {
+        &self.criteria
+    }
+
+    /// Without its share of the node's memory.
+    pub(crate) fn settled(mut self) -> Self {
+        self.shares.clear();
+        self
+    }
+
+    /// Octets of memory, about.
+    pub(crate) fn weight(&self) -> u64 {
+        self.entries.iter().map(Entry::weight).sum()
+    }
+
+    /// Those of these messages that are in it.
+    pub(crate) fn among(&self, uids: &UidSet) -> UidSet {
+        self.entries.iter().map(|entry| entry.uid).filter(|uid| uids.contains(*uid)).collect()
+    }
+
+    /// Takes messages out. The pieces are to be taken out one after the other, so each stands where it does when those
+    /// before it are gone.
+    pub(crate) fn remove(&mut self, uids: &UidSet) -> Vec<Piece> {
+        let mut pieces = Pieces::default();
+        let mut left = 0;
+        self.entries.retain(|entry| {
+            let goes = uids.contains(entry.uid);
+            if goes {
+                pieces.push(left, false, entry.uid);
+            } else {
+                left += 1;
+            }
+            !goes
+        });
+        pieces.0
+    }
+
+    /// Puts messages in their places. The pieces are to be put in one after the other, so each stands where it does in the
+    /// end.
+    pub(crate) fn insert(&mut self, mut new: Self) -> Vec<Piece> {
+        let criteria = &self.criteria;
+        new.entries.sort_unstable_by(|a, b| a.compare(b, criteria));
+        let mut pieces = Pieces::default();
+        let old = std::mem::take(&mut self.entries);
+        let (mut old, mut new) = (old.into_iter().peekable(), new.entries.into_iter().peekable());
+        loop {
+            let comes = match (old.peek(), new.peek()) {
+                (Some(old), Some(new)) => new.compare(old, criteria) == Ordering::Less,
+                (None, Some(_)) => true,
+                (Some(_), None) => false,
+                (None, None) => return pieces.0,
+            };
+            let next = if comes { new.next() } else { old.next() };
+            if let Some(entry) = next {
+                if comes {
+                    pieces.push(self.entries.len(), true, entry.uid);
+                }
+                self.entries.push(entry);
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Pieces(Vec<Piece>);
+
+impl Pieces {
+    /// The next message, behind so many others; `grows`: what was put in before it counts among those.
+    fn push(&mut self, before: usize, grows: bool, uid: u32) {
+        let position = before as u32 + 1;
+        if let Some(last) = self.0.last_mut() {
+            let next = last.position + if grows { last.uids.len() as u32 } else { 0 };
+            if next == position && last.uids.len() < MAX_PIECE {
+                return last.uids.push(uid);
+            }
+        }
+        self.0.push(Piece { position, uids: vec![uid] });
+    }
+}
+
 impl Mail {
     /// The known messages of a view that match, in order; with `relevancy`, or where they are sorted by it, also how
     /// well they match.
@@ -164,13 +274,25 @@ impl Mail {
         criteria: &[Criterion],
         relevancy: bool,
         progress: &Progress,
-    ) -> Result<(Vec<u32>, Scores), MailError> {
+    ) -> Result<(Sorted, Scores), MailError> {
         let found = self.search_watched(view, query, progress).await?;
+        self.sorted(view, query, criteria, found, relevancy).await
+    }
+
+    /// These messages in order, and how well they match where that is wanted.
+    pub(crate) async fn sorted(
+        &self,
+        view: &View,
+        query: &Query,
+        criteria: &[Criterion],
+        found: UidSet,
+        relevancy: bool,
+    ) -> Result<(Sorted, Scores), MailError> {
         let scored = relevancy || criteria.iter().any(|c| c.by == SortBy::Relevancy);
         let scores =
             if scored { self.relevancy(view, query, &found).await? } else { Scores::new() };
         let mut entries = Vec::new();
-        let _shares = self
+        let shares = self
             .each_found(view, found, !criteria.iter().all(|c| c.by.in_row()), |row, message| {
                 let message = message.map(AsRef::as_ref);
                 let entry = Entry::new(criteria, row, message, &scores);
@@ -180,7 +302,7 @@ impl Mail {
             })
             .await?;
         entries.sort_unstable_by(|a, b| a.compare(b, criteria));
-        Ok((entries.into_iter().map(|entry| entry.uid).collect(), scores))
+        Ok((Sorted { criteria: criteria.to_vec(), entries, shares }, scores))
     }
 
     /// Goes through what was found, with what never changes of each if that is wanted; `each` tells how much memory
@@ -216,6 +338,7 @@ impl Mail {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn entry(uid: u32, values: &[&str]) -> Entry {
         let values = values.iter().map(|text| Value::Text(sort_key(text).into())).collect();
@@ -238,6 +361,63 @@ mod tests {
         assert_eq!(order(&[by(false), by(false)]), [4, 2, 1, 3]);
         assert_eq!(order(&[by(true), by(false)]), [1, 3, 2, 4]);
         assert_eq!(order(&[by(true), by(true)]), [1, 3, 2, 4]);
+    }
+
+    /// What a client does with the pieces.
+    fn follow(list: &mut Vec<u32>, pieces: &[Piece], adds: bool) {
+        for Piece { position, uids } in pieces {
+            assert!(!uids.is_empty() && uids.len() <= MAX_PIECE);
+            let at = *position as usize - 1;
+            if adds {
+                list.splice(at..at, uids.iter().copied());
+            } else {
+                assert_eq!(list.splice(at..at + uids.len(), []).collect::<Vec<_>>(), *uids);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn who_follows_the_pieces_has_the_list(
+            steps in prop::collection::vec((prop::collection::btree_map(1..60u32, 0..9u8, 0..20), any::<bool>()), 1..8),
+            reverse: bool,
+        ) {
+            let criteria = vec![Criterion { by: SortBy::Size, reverse }];
+            let mut sorted = Sorted { criteria: criteria.clone(), ..Sorted::default() };
+            let mut told = Vec::new();
+            for (step, adds) in steps {
+                let there: UidSet = sorted.uids().into_iter().collect();
+                if adds {
+                    let value = |size: u8| [Value::Number(size.into())].into();
+                    let new = step.into_iter().filter(|(uid, _)| !there.contains(*uid));
+                    let entries = new.map(|(uid, size)| Entry { uid, values: value(size) }).collect();
+                    let pieces = sorted.insert(Sorted { entries, ..Sorted::default() });
+                    follow(&mut told, &pieces, true);
+                } else {
+                    let gone: UidSet = step.into_keys().collect();
+                    prop_assert_eq!(sorted.among(&gone), there.intersection(&gone));
+                    follow(&mut told, &sorted.remove(&gone), false);
+                }
+                prop_assert_eq!(&told, &sorted.uids());
+                prop_assert!(sorted.entries.is_sorted_by(|a, b| a.compare(b, &criteria).is_lt()));
+            }
+        }
+    }
+
+    #[test]
+    fn long_pieces_are_cut() {
+        let entry = |uid| Entry { uid, values: [Value::Number(0)].into() };
+        let criteria = vec![Criterion { by: SortBy::Size, reverse: false }];
+        let mut sorted = Sorted { criteria, ..Sorted::default() };
+        let mut told = Vec::new();
+        let new = Sorted { entries: (1..=1_200).map(entry).collect(), ..Sorted::default() };
+        let pieces = sorted.insert(new);
+        assert_eq!(pieces.iter().map(|piece| piece.position).collect::<Vec<_>>(), [1, 501, 1_001]);
+        follow(&mut told, &pieces, true);
+        let pieces = sorted.remove(&UidSet::from_ranges([2..=1_199]));
+        assert_eq!(pieces.iter().map(|piece| piece.position).collect::<Vec<_>>(), [2, 2, 2]);
+        follow(&mut told, &pieces, false);
+        assert_eq!(told, [1, 1_200]);
     }
 
     #[test]

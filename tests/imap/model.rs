@@ -45,6 +45,17 @@ pub struct Model {
     /// The highest MODSEQ seen since the last tagged response, and whether HIGHESTMODSEQ was said since.
     seen: u64,
     said: Option<u64>,
+    /// Results by their searches' tags, kept true by what is told (RFC 5267).
+    pub results: BTreeMap<String, Found>,
+    /// The last tag of them.
+    pub last_result: String,
+}
+
+/// A result.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    pub uid: bool,
+    pub list: Vec<u32>,
 }
 
 /// One FETCH response.
@@ -58,7 +69,16 @@ pub struct Fetched {
 
 impl Model {
     pub fn new(kind: Kind) -> Self {
-        Self { kind, messages: Vec::new(), uidvalidity: 0, highest: 0, seen: 0, said: None }
+        Self {
+            kind,
+            messages: Vec::new(),
+            uidvalidity: 0,
+            highest: 0,
+            seen: 0,
+            said: None,
+            results: BTreeMap::new(),
+            last_result: String::new(),
+        }
     }
 
     /// Takes one untagged response. `expunges`: whether messages may lose their numbers now.
@@ -77,7 +97,7 @@ impl Model {
             ensure!(expunges, "EXPUNGE at a moment when it is forbidden");
             let number: usize = number.parse()?;
             ensure!((1..=self.messages.len()).contains(&number), "{}", self.messages.len());
-            self.messages.remove(number - 1);
+            self.remove(number - 1)?;
         } else if let Some(uids) = rest.strip_prefix("VANISHED ") {
             ensure!(self.kind == Kind::QResync, "VANISHED without QRESYNC");
             ensure!(expunges && !uids.starts_with('('), "VANISHED at a forbidden moment");
@@ -86,6 +106,8 @@ impl Model {
             }
         } else if let Some(code) = rest.strip_prefix("OK [") {
             self.code(code)?;
+        } else if let Some(result) = rest.strip_prefix("ESEARCH (TAG \"") {
+            self.result(result)?;
         } else if rest.contains(" FETCH (") {
             self.fetched(fetch(rest)?)?;
         }
@@ -101,9 +123,78 @@ impl Model {
             let above = after.iter().filter_map(|message| message.uid).all(|other| other > uid);
             self.messages[*at].uid.is_none() && below && above
         };
-        let unknown = || (0..self.messages.len()).find(fits);
+        // What else it knows by UID, from results too, says which one of several it is.
+        let uids = self.messages.iter().filter_map(|message| message.uid);
+        let kept = self.results.values().filter(|found| found.uid).flat_map(|found| &found.list);
+        let before: BTreeSet<u32> =
+            uids.chain(kept.copied()).filter(|other| *other < uid).collect();
+        let unknown = || {
+            let there = Some(before.len()).filter(|at| *at < self.messages.len());
+            there.filter(fits).or_else(|| (0..self.messages.len()).find(fits))
+        };
         let at = known.or_else(unknown).with_context(|| format!("{uid} was never there"))?;
-        self.messages.remove(at);
+        self.remove(at)
+    }
+
+    /// A message goes: "a REMOVEFROM ... MUST be sent prior to the expunge notification" (RFC 5267 §4.3.4), and the numbers
+    /// behind it move up.
+    fn remove(&mut self, at: usize) -> Result<()> {
+        let gone = self.messages.remove(at);
+        let number = at as u32 + 1;
+        for (tag, found) in &mut self.results {
+            if found.uid {
+                let left = gone.uid.filter(|uid| found.list.contains(uid));
+                ensure!(left.is_none(), "{left:?} is expunged and in the result of {tag}");
+                continue;
+            }
+            ensure!(!found.list.contains(&number), "{number} is in the result of {tag}");
+            found.list.iter_mut().filter(|other| **other > number).for_each(|other| *other -= 1);
+        }
+        Ok(())
+    }
+
+    /// `t") UID ALL 1:3`, `t") ADDTO (0 1:3 ...)`, `t") REMOVEFROM (...)`
+    fn result(&mut self, text: &str) -> Result<()> {
+        let (tag, mut rest) = text.split_once("\")").context("no tag")?;
+        tag.clone_into(&mut self.last_result);
+        let uid = rest.strip_prefix(" UID");
+        rest = uid.unwrap_or(rest);
+        let exists = self.messages.len() as u32;
+        let found = self.results.entry(tag.to_owned()).or_default();
+        found.uid = uid.is_some();
+        if let Some(all) = rest.strip_prefix(" ALL ") {
+            found.list = set(all)?;
+        }
+        let change = |rest: &str, name: &str| {
+            let pairs = rest.strip_prefix(name)?.strip_suffix(')')?;
+            Some(pairs.split(' ').map(str::to_owned).collect::<Vec<_>>())
+        };
+        let (adds, removes) = (change(rest, " ADDTO ("), change(rest, " REMOVEFROM ("));
+        for pair in adds.iter().flatten().collect::<Vec<_>>().chunks(2) {
+            let (at, new): (usize, _) = (pair[0].parse()?, set(pair[1])?);
+            let twice = new.iter().find(|number| found.list.contains(number));
+            ensure!(twice.is_none(), "{twice:?} is there already: {:?}", found.list);
+            ensure!(found.uid || new.iter().all(|number| *number <= exists), "of {exists}");
+            if at == 0 {
+                found.list.extend(new);
+                found.list.sort_unstable();
+            } else {
+                ensure!(at <= found.list.len() + 1, "of {:?}", found.list);
+                found.list.splice(at - 1..at - 1, new);
+            }
+        }
+        for pair in removes.iter().flatten().collect::<Vec<_>>().chunks(2) {
+            let (at, gone): (usize, _) = (pair[0].parse()?, set(pair[1])?);
+            let lacks = gone.iter().find(|number| !found.list.contains(number));
+            ensure!(lacks.is_none(), "{lacks:?} is not in {:?}", found.list);
+            if at == 0 {
+                found.list.retain(|number| !gone.contains(number));
+            } else {
+                let there = found.list.get(at - 1..at - 1 + gone.len()).map(<[u32]>::to_vec);
+                ensure!(there.as_ref() == Some(&gone), "{gone:?} at {at} of {:?}", found.list);
+                found.list.drain(at - 1..at - 1 + gone.len());
+            }
+        }
         Ok(())
     }
 

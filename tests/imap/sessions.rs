@@ -14,6 +14,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use testkit::{Cluster, ClusterOptions, ImapClient, PASSWORD};
 
+/// Searches whose results every session keeps true by what it is told (RFC 5267).
+const KEPT: [(&str, &str); 4] = [
+    ("UID SEARCH RETURN", "FLAGGED UNDELETED"),
+    ("SEARCH RETURN", "UNSEEN"),
+    ("UID SORT RETURN", "(REVERSE SUBJECT) UTF-8 ALL"),
+    ("SORT RETURN", "(SUBJECT) UTF-8 KEYWORD blue"),
+];
+
 const FLAGS: [&str; 5] = ["\\Seen", "\\Flagged", "\\Deleted", "$Forwarded", "blue"];
 
 struct Session {
@@ -25,6 +33,8 @@ struct Session {
     client: ImapClient,
     model: Model,
     random: StdRng,
+    /// The tags of [`KEPT`].
+    kept: Vec<String>,
     /// What it did last, for who has to find out why it failed.
     log: Vec<String>,
 }
@@ -40,14 +50,43 @@ impl Session {
         let client = ImapClient::login(node, account, PASSWORD).await?;
         let random = StdRng::seed_from_u64(seed);
         let (account, model) = (account.to_owned(), Model::new(kind));
-        let (mailbox, log) = (format!("\"{mailbox}\""), Vec::new());
-        let mut session = Self { name, node, account, mailbox, client, model, random, log };
+        let mailbox = format!("\"{mailbox}\"");
+        let (kept, log) = (Vec::new(), Vec::new());
+        let mut session = Self { name, node, account, mailbox, client, model, random, kept, log };
         session.enable().await?;
         session.model.highest = 0;
         let end = session.command(&format!("SELECT {}", session.mailbox), true).await?;
         ensure!(end.starts_with("OK"), "{end}");
         session.learn().await?;
+        session.keep().await?;
         Ok(session)
+    }
+
+    /// Begins to keep results true.
+    async fn keep(&mut self) -> Result<()> {
+        self.kept.clear();
+        for (search, keys) in KEPT {
+            let (command, uid) =
+                (format!("{search} (UPDATE ALL) {keys}"), search.starts_with("UID "));
+            let end = self.command(&command, uid).await?;
+            ensure!(end.starts_with("OK"), "{end}");
+            self.kept.push(self.model.last_result.clone());
+        }
+        Ok(())
+    }
+
+    /// Whether they are true, when nothing happens any more.
+    async fn compare(&mut self) -> Result<()> {
+        for (tag, (search, keys)) in self.kept.clone().into_iter().zip(KEPT) {
+            let (command, uid) = (format!("{search} (ALL) {keys}"), search.starts_with("UID "));
+            self.command(&command, uid).await?;
+            let (kept, now) =
+                (&self.model.results[&tag], &self.model.results[&self.model.last_result]);
+            ensure!(kept == now, "{search} {keys}: kept {kept:?}, but it is {now:?}");
+            let other = self.model.last_result.clone();
+            self.model.results.remove(&other);
+        }
+        Ok(())
     }
 
     async fn enable(&mut self) -> Result<()> {
@@ -225,7 +264,7 @@ impl Session {
             self.log.push(format!("C {command}"));
             self.model = Model::new(self.model.kind);
             self.command(&command, true).await?;
-            return Ok(());
+            return self.keep().await;
         }
         let mut memory = self.model.memory()?;
         self.client = ImapClient::login(self.node, &self.account, PASSWORD).await?;
@@ -258,13 +297,15 @@ impl Session {
             self.model.messages[at].uid = Some(uid);
             self.model.messages[at].flags = Some(flags);
         }
-        self.learn().await
+        self.learn().await?;
+        self.keep().await
     }
 
     /// What it believes, when nothing happens any more.
     async fn settled(&mut self) -> Result<BTreeMap<u32, Vec<String>>> {
         self.command("NOOP", true).await?;
         self.learn().await?;
+        self.compare().await?;
         Ok(shown(self.model.memory()?))
     }
 }

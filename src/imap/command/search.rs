@@ -1,10 +1,10 @@
-//! SEARCH: the program, and what is to be returned (RFC 4731, RFC 5182).
+//! SEARCH: the program, and what is to be returned (RFC 4731, RFC 5182, RFC 5267).
 
 use super::partial::{PartialRange, partial_range};
 use super::resync::search_modseq;
-use super::{Call, Command, Request};
+use super::{Call, Command, FetchItem, Request, fetch};
 use crate::capability::Capability;
-use crate::cursor::{Cursor, Parsed, Refusal};
+use crate::cursor::{Cursor, Parsed, Refusal, text_of};
 use crate::date::date;
 use crate::flags::{Flag, keyword};
 use crate::response::{Code, Status};
@@ -16,6 +16,8 @@ use types::Flags;
 pub(crate) const MAX_DEPTH: usize = 50;
 /// Most keys of one SEARCH; protects what runs it.
 pub(crate) const MAX_KEYS: usize = 1_000;
+/// Most tags of one CANCELUPDATE.
+const MAX_TAGS: usize = 100;
 
 /// SEARCH.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,9 +30,17 @@ pub struct Search {
     pub keys: Vec<SearchKey>,
     /// MODSEQ is among the keys, so the answer tells the highest mod-sequence found (RFC 7162 §3.1.6).
     pub modseq: bool,
+    /// With UPDATE: what is to be told of each new message that matches (RFC 5465 §7).
+    pub shown: Vec<FetchItem>,
 }
 
 impl Search {
+    /// Whether the result is to be kept true (RFC 5267 §4.3).
+    #[must_use]
+    pub fn updates(&self) -> bool {
+        self.returns.is_some_and(|returns| returns.update)
+    }
+
     /// Of which numbers found the highest mod-sequence is told: of all, or, where MIN or MAX alone are returned, of
     /// those two (RFC 4731 §3.2). `None`: it is not told.
     #[must_use]
@@ -39,7 +49,7 @@ impl Search {
             return None;
         }
         Some(match &self.returns {
-            Some(returns) if returns.is_silent() => return None,
+            Some(returns) if returns.is_bare() => return None,
             Some(returns) => returns.saved(found),
             None => found.clone(),
         })
@@ -63,12 +73,21 @@ pub struct Returns {
     pub partial: Option<PartialRange>,
     /// How well each matches (RFC 6203).
     pub relevancy: bool,
+    /// How the result changes is told from now on (RFC 5267 §4.3).
+    pub update: bool,
+    /// It will be asked for again: a hint (RFC 5267 §4.2).
+    pub context: bool,
 }
 
 impl Returns {
     /// Whether nothing but SAVE was asked for: then there is no ESEARCH response.
     #[must_use]
     pub fn is_silent(&self) -> bool {
+        self.is_bare() && !self.update && !self.context
+    }
+
+    /// Whether no part of the result was asked for.
+    fn is_bare(&self) -> bool {
         let told = self.min || self.max || self.all || self.count || self.relevancy;
         !told && self.partial.is_none()
     }
@@ -194,8 +213,8 @@ pub(super) fn options(cursor: &mut Cursor<'_>) -> Parsed<Option<Returns>> {
     if !cursor.take_word("RETURN ") {
         return Ok(None);
     }
-    cursor.need(Capability::ESearch)?;
-    let returns = return_options(cursor)?;
+    cursor.need_either(Capability::ESearch, Capability::ContextSearch)?;
+    let returns = return_options(cursor, Capability::ContextSearch)?;
     cursor.space()?;
     Ok(Some(returns))
 }
@@ -232,15 +251,16 @@ pub(super) fn program(
     if returns.is_some_and(|returns| returns.relevancy) && !cursor.fuzzy {
         return Err(NOT_FUZZY);
     }
-    Ok(Search { uid, returns, keys, modseq: cursor.condstore })
+    let shown = std::mem::take(&mut cursor.shown);
+    Ok(Search { uid, returns, keys, modseq: cursor.condstore, shown })
 }
 
 /// "The RELEVANCY return option MUST NOT be used unless a FUZZY search key is also given" (RFC 6203 §4), and so the
 /// criterion of SORT (§6).
 pub(super) const NOT_FUZZY: Refusal = Refusal::bad("RELEVANCY goes with FUZZY");
 
-/// `"(" [search-return-opt *(SP search-return-opt)] ")"`
-pub(super) fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
+/// `"(" [search-return-opt *(SP search-return-opt)] ")"`; `contexts` brings those of RFC 5267 here.
+pub(super) fn return_options(cursor: &mut Cursor<'_>, contexts: Capability) -> Parsed<Returns> {
     let mut returns = Returns::default();
     let options = cursor.list(16, |cursor| {
         match cursor.name()?.to_ascii_uppercase().as_str() {
@@ -254,7 +274,7 @@ pub(super) fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
                 cursor.saves = true;
             }
             "PARTIAL" => {
-                cursor.need(Capability::Partial)?;
+                cursor.need_either(Capability::Partial, contexts)?;
                 cursor.space()?;
                 if returns.partial.replace(partial_range(cursor)?).is_some() {
                     return Err(ONE_PART);
@@ -263,6 +283,15 @@ pub(super) fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
             "RELEVANCY" => {
                 cursor.need(Capability::SearchFuzzy)?;
                 returns.relevancy = true;
+            }
+            "CONTEXT" => {
+                cursor.need(contexts)?;
+                returns.context = true;
+            }
+            "UPDATE" => {
+                cursor.need(contexts)?;
+                returns.update = true;
+                shown(cursor)?;
             }
             _ => return Err(Refusal::bad("Unknown result option")),
         }
@@ -274,6 +303,30 @@ pub(super) fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Returns> {
         return Err(ONE_PART);
     }
     Ok(returns)
+}
+
+/// `[SP "(" fetch-att *(SP fetch-att) ")"]` behind UPDATE (RFC 5465 §8).
+fn shown(cursor: &mut Cursor<'_>) -> Parsed<()> {
+    if cursor.comes(" (") {
+        cursor.need(Capability::Notify)?;
+        cursor.space()?;
+        cursor.shown = fetch::items(cursor)?;
+    }
+    Ok(())
+}
+
+/// `"CANCELUPDATE" 1*(SP quoted)` (RFC 5267 §4.3.5)
+pub(super) fn cancel_update(cursor: &mut Cursor<'_>, _: Call) -> Parsed<Request> {
+    cursor.need_either(Capability::ContextSearch, Capability::ContextSort)?;
+    let mut tags = Vec::new();
+    while tags.is_empty() || !cursor.at_end() {
+        if tags.len() >= MAX_TAGS {
+            return Err(Refusal::bad("Too many tags").with(Code::Limit));
+        }
+        cursor.space()?;
+        tags.push(text_of(&cursor.quoted()?)?);
+    }
+    Ok(Request::Command(Command::CancelUpdate(tags)))
 }
 
 /// "A single command MUST NOT contain more than one PARTIAL or ALL search return option" (RFC 9394 §3.1).

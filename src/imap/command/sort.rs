@@ -1,4 +1,4 @@
-//! SORT and THREAD (RFC 5256), SORT=DISPLAY (RFC 5957), ESORT (RFC 5267 §3).
+//! SORT and THREAD (RFC 5256), SORT=DISPLAY (RFC 5957), ESORT and CONTEXT=SORT (RFC 5267).
 
 use super::search::{NOT_FUZZY, Search, charset_name, program, return_options};
 use super::{Call, Command, Request};
@@ -97,8 +97,8 @@ pub(super) fn sort(cursor: &mut Cursor<'_>, call: Call) -> Parsed<Request> {
     cursor.space()?;
     let mut returns = None;
     if cursor.take_word("RETURN ") {
-        cursor.need(Capability::ESort)?;
-        returns = Some(return_options(cursor)?);
+        cursor.need_either(Capability::ESort, Capability::ContextSort)?;
+        returns = Some(return_options(cursor, Capability::ContextSort)?);
         cursor.space()?;
     }
     let criteria = cursor.some_list(MAX_CRITERIA, criterion)?;

@@ -73,6 +73,8 @@ pub enum Code<'a> {
     Modified(&'a NumberSet),
     NonExistent,
     NoPerm,
+    /// RFC 5267 §4.3.1: the tag of the search.
+    NoUpdate(&'a str),
     /// RFC 5182 §2.1: SAVE could not be obeyed.
     NotSaved,
     /// RFC 5465 §5.8
@@ -136,6 +138,7 @@ impl Code<'_> {
             Self::Modified(_) => "MODIFIED",
             Self::NonExistent => "NONEXISTENT",
             Self::NoPerm => "NOPERM",
+            Self::NoUpdate(_) => "NOUPDATE",
             Self::NotSaved => "NOTSAVED",
             Self::NotificationOverflow => "NOTIFICATIONOVERFLOW",
             Self::OverQuota => "OVERQUOTA",
@@ -188,6 +191,10 @@ impl Code<'_> {
                     None => out.extend_from_slice(b"NIL"),
                 }
                 out.extend_from_slice(b")");
+            }
+            Self::NoUpdate(tag) => {
+                out.extend_from_slice(b" ");
+                push_quoted(out, tag.as_bytes());
             }
             Self::MailboxId(id) => {
                 out.extend_from_slice(b" (");

@@ -1,7 +1,7 @@
-//! SEARCH and ESEARCH.
+//! SEARCH and ESEARCH, and how their results change (RFC 5267 §4.3).
 
-use super::Writer;
 use super::text::{push_mailbox, push_number, push_quoted};
+use super::{MAX_RANGES_OF_A_LINE, Writer};
 use crate::command::{PartialRange, Returns, Search};
 use crate::set::NumberSet;
 
@@ -17,7 +17,69 @@ pub struct Found<'a> {
     pub scores: Option<&'a [u8]>,
 }
 
+/// Whose result changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Updated<'a> {
+    /// The tag of the search.
+    pub tag: &'a str,
+    /// It was asked for in UIDs.
+    pub uid: bool,
+    /// As [`Found::place`].
+    pub place: Option<(&'a str, u32)>,
+}
+
+/// How a result changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultChange {
+    /// Messages match now.
+    AddTo,
+    /// Messages do no longer, or are gone.
+    RemoveFrom,
+}
+
+impl ResultChange {
+    fn name(self) -> &'static str {
+        match self {
+            Self::AddTo => " ADDTO (",
+            Self::RemoveFrom => " REMOVEFROM (",
+        }
+    }
+}
+
 impl Writer<'_> {
+    /// `* ESEARCH (TAG "t") UID ADDTO (0 1:5)`: of a result in the mailbox's order. Nothing is written for the empty set.
+    pub fn result_change(&mut self, of: Updated<'_>, change: ResultChange, numbers: &NumberSet) {
+        for part in numbers.split(MAX_RANGES_OF_A_LINE) {
+            self.esearch_head(of.tag, of.uid, of.place);
+            self.out.extend_from_slice(change.name().as_bytes());
+            self.item("", 0);
+            self.out.extend_from_slice(b" ");
+            part.write(self.out);
+            self.out.extend_from_slice(b")\r\n");
+        }
+    }
+
+    /// `* ESEARCH (TAG "t") ADDTO (1 2733 5 9,8)`: of a sorted one; each of `pieces` is where it begins, counted from 1
+    /// when those before it are done, and what stands there, in order.
+    pub fn sorted_result_change(
+        &mut self,
+        of: Updated<'_>,
+        change: ResultChange,
+        pieces: &[(u32, Vec<u32>)],
+    ) {
+        if pieces.is_empty() {
+            return;
+        }
+        self.esearch_head(of.tag, of.uid, of.place);
+        self.out.extend_from_slice(change.name().as_bytes());
+        for (at, (position, numbers)) in pieces.iter().enumerate() {
+            self.item(if at == 0 { "" } else { " " }, u64::from(*position));
+            self.out.extend_from_slice(b" ");
+            self.sequence(numbers);
+        }
+        self.out.extend_from_slice(b")\r\n");
+    }
+
     /// Answers a search: `* ESEARCH (TAG "t") ...` where RETURN was given or IMAP4rev2 enabled, else
     /// `* SEARCH ...`. `RETURN (SAVE)` alone has no answer (RFC 5182 §2.1).
     pub fn search(&mut self, tag: &str, search: &Search, found: &NumberSet) {

@@ -59,7 +59,7 @@ impl Writer<'_> {
     }
 
     /// Numbers in their order; only runs that rise by one become ranges.
-    fn sequence(&mut self, numbers: &[u32]) {
+    pub(super) fn sequence(&mut self, numbers: &[u32]) {
         let follows = |a: &u32, b: &u32| a.checked_add(1) == Some(*b);
         for (at, run) in numbers.chunk_by(follows).enumerate() {
             let head = if at == 0 { "" } else { "," };

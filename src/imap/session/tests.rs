@@ -7,7 +7,8 @@
 use super::*;
 use crate::command::{COMMANDS, FetchItem, SpecialUse};
 use crate::response::{
-    Attribute, Found, ListEntry, NamespaceEntry, QuotaResource, StatusData, StatusValue, ThreadNode,
+    Attribute, Found, ListEntry, NamespaceEntry, QuotaResource, ResultChange, StatusData,
+    StatusValue, ThreadNode, Updated,
 };
 use crate::set::NumberSet;
 use crate::{Capabilities, Search, SearchKey, StatusItem, Thread, ThreadAlgorithm};
@@ -24,13 +25,15 @@ struct Client {
     session: Session,
     events: Vec<String>,
     appended: u64,
+    /// Tags of searches with UPDATE; whether they are in UIDs, and sorted.
+    contexts: Vec<(String, bool, bool)>,
     closed: bool,
 }
 
 impl Client {
     fn new(config: Config, tls: bool) -> Self {
         let session = Session::new(Arc::new(config), tls);
-        Self { session, events: Vec::new(), appended: 0, closed: false }
+        Self { session, events: Vec::new(), appended: 0, contexts: Vec::new(), closed: false }
     }
 
     fn plain() -> Self {
@@ -120,8 +123,19 @@ impl Client {
     fn command(&mut self, command: &Command) {
         let tag = self.session.tag().to_owned();
         let qresync = self.session.is_enabled(Capability::QResync);
+        let kept = match command {
+            Command::Search(search) if search.updates() => Some((search.uid, false)),
+            Command::Sort(sort) if sort.search.updates() => Some((sort.search.uid, true)),
+            Command::MultiSearch(all) if all.search.updates() => Some((true, false)),
+            _ => None,
+        };
+        if kept.is_some() && self.contexts.iter().any(|(used, ..)| *used == tag) {
+            return self.session.finish(Status::Bad, None, "Tag reuse");
+        }
         let mut writer = self.session.writer();
         match command {
+            Command::Noop => self.contexts.iter().for_each(|kept| tell_context(&mut writer, kept)),
+            Command::CancelUpdate(tags) => self.contexts.retain(|(tag, ..)| !tags.contains(tag)),
             Command::Select { mailbox, read_only, qresync, .. } => {
                 return self.select(mailbox, *read_only, qresync.as_deref());
             }
@@ -268,6 +282,16 @@ impl Client {
             }
             _ => {}
         }
+        match kept {
+            Some((uid, sorted)) if self.contexts.len() < 3 => {
+                self.contexts.push((tag, uid, sorted));
+            }
+            Some(_) => {
+                let code = Code::NoUpdate(&tag);
+                self.session.writer().status(Status::No, Some(&code), "Too many contexts");
+            }
+            None => {}
+        }
         self.session.finish_ok();
     }
 
@@ -372,6 +396,23 @@ fn deep_threads_cost_no_stack() {
 
 fn holds_undefined(keys: &[SearchKey]) -> bool {
     keys.iter().any(|key| matches!(key, SearchKey::Filter(name) if name == "nowhere"))
+}
+
+/// The examples of RFC 5267 §4.3.
+fn tell_context(writer: &mut Writer<'_>, (tag, uid, sorted): &(String, bool, bool)) {
+    let of = Updated { tag, uid: *uid, place: None };
+    if *sorted {
+        let gone = [(5, vec![9, 8, 7]), (12, vec![2, 3])];
+        writer.sorted_result_change(of, ResultChange::RemoveFrom, &gone);
+        let new = [(1, vec![2731, 2732, 2733]), (7, vec![12])];
+        writer.sorted_result_change(of, ResultChange::AddTo, &new);
+        writer.sorted_result_change(of, ResultChange::AddTo, &[]);
+    } else {
+        let numbers = [32_768, 32_769].into_iter().collect();
+        writer.result_change(of, ResultChange::AddTo, &numbers);
+        writer.result_change(of, ResultChange::RemoveFrom, &[32_768].into_iter().collect());
+        writer.result_change(of, ResultChange::RemoveFrom, &NumberSet::new());
+    }
 }
 
 /// A response code: it failed.
@@ -558,6 +599,7 @@ fn arguments(name: &str) -> &'static str {
         "SORT" => " (DATE) UTF-8 ALL",
         "THREAD" => " REFERENCES UTF-8 ALL",
         "NOTIFY" => " NONE",
+        "CANCELUPDATE" => " \"t\"",
         "GETMETADATA" => " INBOX /shared/comment",
         "SETMETADATA" => " INBOX (/shared/comment NIL)",
         "GETQUOTA" => " \"\"",
@@ -626,6 +668,8 @@ fn nothing_works_unannounced() {
         (ListExtended, "LIST \"\" * RETURN ()"),
         (CreateSpecialUse, "CREATE a (USE (\\Sent))"),
         (ESearch, "SEARCH RETURN () ALL"),
+        (ContextSearch, "SEARCH RETURN (UPDATE) ALL"),
+        (ContextSearch, "SEARCH RETURN (CONTEXT COUNT) ALL"),
         (SearchRes, "FETCH $ UID"),
         (StatusSize, "STATUS INBOX (SIZE)"),
         (Imap4Rev2, "STATUS INBOX (DELETED)"),
@@ -673,7 +717,9 @@ fn nothing_works_unannounced() {
         (Replace, "UID REPLACE 1 INBOX {1+}\r\nx"),
         (SortDisplay, "SORT (DISPLAYFROM) UTF-8 ALL"),
         (ESort, "SORT RETURN (COUNT) (DATE) UTF-8 ALL"),
+        (ContextSort, "SORT RETURN (UPDATE) (DATE) UTF-8 ALL"),
         (Partial, "SEARCH RETURN (PARTIAL 1:2) ALL"),
+        (ContextSearch, "SEARCH RETURN (PARTIAL 1:2) ALL"),
         (QuotaSet, "SETQUOTA \"\" ()"),
     ] {
         let base = Capabilities::of(&[Imap4Rev1, ListExtended, LiteralPlus, Sort, ESearch, Quota]);

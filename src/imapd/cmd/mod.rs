@@ -60,6 +60,10 @@ pub(crate) async fn run(client: &mut Client, command: Command) -> Result<Answer,
             client.forget_login().await;
             Ok(Answer::ok())
         }
+        Command::CancelUpdate(tags) => {
+            client.selected()?.contexts.cancel(&tags);
+            Ok(Answer::ok())
+        }
         Command::MultiSearch(wanted) => multisearch::multi_search(client, &wanted).await,
         Command::Sort(sort) => search::sort(client, &sort).await,
         Command::Thread(thread) => search::thread(client, &thread).await,

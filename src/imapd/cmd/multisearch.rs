@@ -8,7 +8,7 @@ use crate::notify::{covers, is_near_others, reaches_others};
 use crate::sets::{from_wire, to_wire};
 use imap::{Code, Found, MultiSearch, NotifyMailboxes, Search, SearchSource};
 use mail::search::Progress;
-use mail::{Access, MailError, Mailbox, Path, SEPARATOR, UidSet, View};
+use mail::{Access, Kept, MailError, Mailbox, Path, SEPARATOR, UidSet, View};
 use std::collections::BTreeSet;
 use types::Rights;
 
@@ -23,6 +23,12 @@ pub(crate) async fn multi_search(
     if wanted.wants_selected() && selected.is_none() {
         return Err(Answer::bad("No mailbox is selected").into());
     }
+    // "If UPDATE is used and there is no mailbox currently selected, the ESEARCH command MUST return a "BAD" result."
+    // (RFC 7377 §2.2)
+    if wanted.search.updates() && selected.is_none() {
+        return Err(Answer::bad("No mailbox is selected").into());
+    }
+    client.may_keep(&wanted.search)?;
     let saves = wanted.search.returns.is_some_and(|returns| returns.save);
     let done = search_all(client, wanted).await;
     if let Some(selected) = client.selected.as_mut().filter(|_| saves && done.is_err()) {
@@ -37,8 +43,14 @@ async fn search_all(client: &mut Client, wanted: &MultiSearch) -> Result<Answer,
     if mailboxes.len() > MAX_MAILBOXES {
         return Ok(Answer::no(Code::Limit, "Too many mailboxes at once"));
     }
+    // "it MUST apply only to the currently selected mailbox" (§2.2)
+    let updated = client.selected_mailbox();
+    let reached = mailboxes.iter().any(|mailbox| Some(mailbox.id) == updated);
     for mailbox in mailboxes {
         one(client, search, &mailbox).await?;
+    }
+    if search.updates() && !reached {
+        client.refuse_update("The selected mailbox was not searched");
     }
     Ok(Answer::ok())
 }
@@ -122,6 +134,9 @@ async fn one(client: &mut Client, search: &Search, mailbox: &Mailbox) -> Result<
         if let Some(returns) = search.returns.filter(|returns| returns.save) {
             selected.saved = from_wire(&returns.saved(&to_wire(&found)));
         }
+        let query = query(&selected.view, &saved, search);
+        let place = (mailbox.name.clone(), mailbox.uidvalidity.0);
+        client.keep(search, query, Kept::Set(found), Some(place));
         return Ok(());
     }
     let account = client.account()?;

@@ -4,7 +4,7 @@ use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::cmd::filters;
 use crate::selected::Selected;
-use crate::sets::{from_wire, numbers_of, resolve_loosely, to_wire};
+use crate::sets::{from_wire, numbers_of, open_uids, resolve_loosely, to_wire};
 use crate::wire::Wire;
 use chrono::{DateTime, TimeDelta, Utc};
 use imap::{
@@ -12,7 +12,7 @@ use imap::{
     SortKey, Status, Thread, ThreadAlgorithm, ThreadNode,
 };
 use mail::search::{Key, Progress, Query, Scores, When};
-use mail::{Algorithm, Criterion, Mail, MailError, SortBy, UidSet, View};
+use mail::{Algorithm, Criterion, Kept, Mail, MailError, SortBy, UidSet, View};
 use net::Presence;
 use std::future::Future;
 use std::io;
@@ -108,6 +108,7 @@ pub(super) async fn patiently<T>(
 }
 
 pub(crate) async fn search(client: &mut Client, search: &Search) -> Result<Answer, Stop> {
+    client.may_keep(search)?;
     let saves = search.returns.is_some_and(|returns| returns.save);
     let done = search_or_fail(client, search).await;
     forget_saved(client, saves && done.is_err());
@@ -136,10 +137,13 @@ async fn search_or_fail(client: &mut Client, search: &Search) -> Result<Answer, 
     let tag = plan.machine.tag().to_owned();
     let more = Found { modseq, place: None, scores: scores.as_deref() };
     plan.machine.writer().search_with(&tag, search, &numbers, more);
+    let query = plan.query;
+    client.keep(search, query, Kept::Set(found), None);
     Ok(Answer::ok())
 }
 
 pub(crate) async fn sort(client: &mut Client, sort: &Sort) -> Result<Answer, Stop> {
+    client.may_keep(&sort.search)?;
     let saves = sort.search.returns.is_some_and(|returns| returns.save);
     let done = sort_or_fail(client, sort).await;
     forget_saved(client, saves && done.is_err());
@@ -153,7 +157,8 @@ async fn sort_or_fail(client: &mut Client, sort: &Sort) -> Result<Answer, Stop> 
     let plan = Plan::new(client, search)?;
     let view = &plan.selected.view;
     let work = plan.mail.sort(view, &plan.query, &criteria, wanted, &plan.progress);
-    let (found, scores) = patiently(plan.machine, plan.wire, &plan.progress, work).await?;
+    let (sorted, scores) = patiently(plan.machine, plan.wire, &plan.progress, work).await?;
+    let found = sorted.uids();
     let returned = from_wire(&sort.saved(&found));
     if search.returns.is_some_and(|returns| returns.save) {
         plan.selected.saved = returned.clone();
@@ -166,6 +171,8 @@ async fn sort_or_fail(client: &mut Client, sort: &Sort) -> Result<Answer, Stop> 
     let tag = plan.machine.tag().to_owned();
     let more = Found { modseq, place: None, scores: scores.as_deref() };
     plan.machine.writer().sort(&tag, sort, &numbers, more);
+    let query = plan.query;
+    client.keep(search, query, Kept::Sorted(sorted), None);
     Ok(Answer::ok())
 }
 
@@ -232,7 +239,6 @@ pub(crate) async fn thread(client: &mut Client, thread: &Thread) -> Result<Answe
 
 fn translate(view: &View, saved: &UidSet, key: &SearchKey, now: DateTime<Utc>) -> Key {
     let each = |key: &SearchKey| translate(view, saved, key, now);
-    let set = |set, uid| resolve_loosely(view, saved, set, uid);
     let not = |key| Key::Not(Box::new(key));
     let ago = |seconds: u32| Key::ReceivedSince(now - TimeDelta::seconds(i64::from(seconds)));
     match key {
@@ -246,8 +252,8 @@ fn translate(view: &View, saved: &UidSet, key: &SearchKey, now: DateTime<Utc>) -
         }
         SearchKey::Recent(true) => Key::Recent,
         SearchKey::Recent(false) => not(Key::Recent),
-        SearchKey::Sequence(numbers) => Key::Uids(set(numbers, false)),
-        SearchKey::Uid(uids) => Key::Uids(set(uids, true)),
+        SearchKey::Sequence(numbers) => Key::Uids(resolve_loosely(view, saved, numbers)),
+        SearchKey::Uid(uids) => Key::Uids(open_uids(view, saved, uids)),
         SearchKey::Header { name, value } => Key::Header(name.clone(), value.clone()),
         SearchKey::Body(text) => Key::Body(text.clone()),
         SearchKey::Text(text) => Key::Text(text.clone()),

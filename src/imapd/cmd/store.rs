@@ -29,6 +29,7 @@ pub(crate) async fn store(client: &mut Client, store: &Store) -> Result<Answer, 
         let view = &mut client.selected()?.view;
         let stored = mail.store_flags(view, &chunk, &change).await?;
         told += stored.len() as u64;
+        client.selected()?.contexts.touch(&chunk.iter().map(|uid| uid.0).collect());
         for row in &stored {
             if row.state == StoredState::Conflict {
                 left_alone.push(row.uid.0);
