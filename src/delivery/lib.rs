@@ -116,6 +116,14 @@ impl Delivery {
         Courier::new(Arc::clone(&self.inner), plan.clone(), permit)
     }
 
+    /// Fetches MTA-STS policies again that this process has used lately and that have grown old, whether or not there is
+    /// mail for them now. To be called every hour or so; takes as long as their hosts take.
+    pub async fn refresh_policies(&self) {
+        if let Some(sts) = &self.inner.sts {
+            sts.refresh().await;
+        }
+    }
+
     /// How many connections wait for more mail.
     #[must_use]
     pub fn idle_connections(&self) -> usize {

@@ -2,7 +2,8 @@
 //!
 //! What is known is shared by all nodes behind [`PolicyCache`], so that none has to discover for itself what another
 //! has, and a DNS answer that is missing on one of them makes nothing weaker. What decides is `policy::mta_sts`; here it
-//! is asked, and done. One discovery per domain at a time, and one a minute.
+//! is asked, and done. One discovery per domain at a time, and one a minute. Policies that were used lately are fetched
+//! again before they run out, mail or no mail (§3.3): [`crate::Delivery::refresh_policies`].
 
 mod fetch;
 
@@ -25,6 +26,9 @@ const DISCOVER: Duration = Duration::from_secs(5);
 /// A policy that could not be fetched is asked for again after this: "a period of five minutes or longer per version
 /// ID" (RFC 8461 §3.3).
 const AGAIN: Duration = Duration::from_secs(300);
+
+/// So long a policy that no mail asks for is kept fresh.
+const IN_USE: Duration = Duration::from_secs(7 * 86_400);
 
 /// The shared memory cannot be asked now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +70,8 @@ pub(crate) struct Sts {
     fetch: Fetch,
     believed: Cache<String, InForce>,
     failed: Cache<String, String>,
+    /// Domains whose policies say something and were asked for lately.
+    used: Cache<String, ()>,
 }
 
 impl Sts {
@@ -82,8 +88,9 @@ impl Sts {
         let failed = Cache::builder().max_capacity(MOST).time_to_live(AGAIN).build();
         let believed = Cache::builder().weigher(weight).max_capacity(MOST);
         let believed = believed.time_to_live(BELIEVED).build();
+        let used = Cache::builder().max_capacity(MOST).time_to_live(IN_USE).build();
         let fetch = Fetch::new(config, Arc::clone(&resolver), tls);
-        Self { cache, resolver, fetch, believed, failed }
+        Self { cache, resolver, fetch, believed, failed, used }
     }
 
     /// The policy in force for a domain (A-labels), if it is one that asks for something.
@@ -110,7 +117,28 @@ impl Sts {
                 self.fetched(domain, &id, mode).await.or(known)
             }
         };
-        Ok(policy.filter(|policy| policy.mode != Mode::None).map(Arc::new))
+        let policy = policy.filter(|policy| policy.mode != Mode::None);
+        if policy.is_some() {
+            self.used.insert(domain.to_owned(), ()).await;
+        }
+        Ok(policy.map(Arc::new))
+    }
+
+    /// "MTAs SHOULD proactively refresh cached policies before they expire" (§3.3): whoever keeps us from it has to do so
+    /// for as long as the policy lasts, and is noticed (§10.2). One after the other.
+    pub(crate) async fn refresh(&self) {
+        let used: Vec<String> = self.used.iter().map(|(domain, ())| domain.to_string()).collect();
+        for domain in used {
+            // Another node may have done it.
+            let Ok(Some(known)) = self.cache.load(&domain).await else { continue };
+            if next(Some(&known), &Discovered::NoAnswer) == Step::Use || !known.is_in_force() {
+                continue;
+            }
+            let said = self.discover(&domain).await;
+            if let Step::Fetch(id) = next(Some(&known), &said) {
+                self.fetched(&domain, &id, Some(known.policy.mode)).await;
+            }
+        }
     }
 
     async fn discover(&self, domain: &str) -> Discovered {

@@ -380,3 +380,36 @@ async fn a_policy_may_name_thousands() {
     assert_eq!(sent(&place.node(&good)).await.0, Delivered);
     assert_eq!(place.cache.known.lock().unwrap()["a.test"].policy.mx.len(), 5_001);
 }
+
+/// "a suggested refresh frequency is once per day" (§3.3), mail or no mail; and whatever becomes of it, the policy stays.
+#[tokio::test]
+async fn what_is_used_is_kept_fresh() {
+    let place = Place::new().await;
+    let good = place.sink("mx.a.test").await;
+    let node = place.node(&good);
+    assert_eq!(sent(&node).await.0, Delivered);
+    let grow_old = |hours: u64| {
+        let mut known = place.cache.known.lock().unwrap();
+        known.get_mut("a.test").unwrap().age = Duration::from_secs(hours * 3_600);
+    };
+    let age = || place.cache.known.lock().unwrap()["a.test"].age;
+    node.delivery.refresh_policies().await;
+    assert_eq!(place.https.asked().len(), 1, "it is young");
+    // The policy lasts a day, so half of that.
+    grow_old(13);
+    place.https.text(&POLICY.replace("86400", "172800"));
+    node.zone.texts("_mta-sts.a.test", Err(ResolveError::NoDomain));
+    node.delivery.refresh_policies().await;
+    assert_eq!((place.https.asked().len(), age()), (2, Duration::ZERO));
+    let max_age = || place.cache.known.lock().unwrap()["a.test"].policy.max_age;
+    assert_eq!(max_age(), Duration::from_secs(172_800));
+    grow_old(30);
+    place.https.answer("HTTP/1.1 500 x\r\n\r\n");
+    node.delivery.refresh_policies().await;
+    assert_eq!((place.https.asked().len(), age()), (3, Duration::from_secs(30 * 3_600)));
+    // Who never used it leaves it alone, and so does everybody once it is out of force.
+    place.node(&good).delivery.refresh_policies().await;
+    grow_old(49);
+    node.delivery.refresh_policies().await;
+    assert_eq!(place.https.asked().len(), 3);
+}

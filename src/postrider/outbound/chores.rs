@@ -3,6 +3,7 @@
 
 use super::QueueConfig;
 use super::overdue::{self, Overdue};
+use delivery::Delivery;
 use rand::Rng;
 use std::time::Duration;
 use store::lease::job_lease_take;
@@ -53,6 +54,18 @@ fn show(stats: &Stats) {
         metrics::gauge!("postrider_queue_depth", "state" => state).set(count as f64);
     }
     metrics::gauge!("postrider_queue_oldest_due_seconds").set(stats.oldest_due.as_secs_f64());
+}
+
+/// Between two looks for policies of other domains that have grown old.
+const REFRESH_EVERY: Duration = Duration::from_secs(3600);
+
+/// Keeps policies fresh, for ever.
+pub async fn policies(delivery: Delivery) {
+    loop {
+        let pause = REFRESH_EVERY.mul_f64(rand::rng().random_range(0.75..=1.25));
+        tokio::time::sleep(pause).await;
+        delivery.refresh_policies().await;
+    }
 }
 
 fn gave_up(recipients: u64) {

@@ -87,6 +87,7 @@ pub fn start(config: &Config, jobs: &mut Jobs, parts: Parts) -> Outcome<Sending>
     let policies = Arc::new(Policies(parts.store.clone()));
     let delivery = Delivery::with_policies(config.delivery(), Arc::new(resolver), policies);
     let delivery = delivery.map_err(Failure::usage)?;
+    jobs.spawn(chores::policies(delivery.clone()));
     let seen = Arc::<RwLock<Seen>>::default();
     let gate = Gate::new(parts.me, parts.limits, Arc::clone(&seen));
     let settings = Arc::new(settings_of(config)?);
