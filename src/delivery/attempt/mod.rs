@@ -48,8 +48,9 @@ enum State {
     Settled,
 }
 
-/// Most failures told of one attempt.
+/// Most failures told of one attempt, and most characters of each: every recipient's journal has them.
 const MAX_TRIES: usize = 32;
+const MAX_TRY_TEXT: usize = 250;
 
 /// One attempt.
 pub(crate) struct Attempt<'a> {
@@ -206,7 +207,8 @@ impl<'a> Attempt<'a> {
     fn did_not_do(&mut self, meaning: &Meaning) {
         self.last = Some(meaning.clone());
         if let (Some(host), true) = (self.hosts.last_host(), self.tries.len() < MAX_TRIES) {
-            let (address, text) = (self.hosts.last_address(), meaning.text.clone());
+            let text = meaning.text.chars().take(MAX_TRY_TEXT).collect();
+            let address = self.hosts.last_address();
             let one = Try { host, address, text };
             if self.tries.last() != Some(&one) {
                 self.tries.push(one);

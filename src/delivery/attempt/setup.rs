@@ -23,7 +23,11 @@ impl Attempt<'_> {
                 if !matches!(error, NoConnection::Local | NoConnection::Handshake) {
                     self.inner.avoid.failed(target.address);
                 }
-                tracing::debug!(id = self.mailing.id, host = target.host, address = %target.address, %error, "no connection");
+                if error == NoConnection::Local {
+                    tracing::warn!(address = %target.address, "no connection can be made from here: no descriptor is left, or none of [delivery] sources is an address of this machine");
+                } else {
+                    tracing::debug!(id = self.mailing.id, host = target.host, address = %target.address, %error, "no connection");
+                }
                 self.after_failure(outcome::of_connect(error), target)
             }
         }

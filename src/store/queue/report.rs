@@ -57,6 +57,12 @@ pub struct OwedRecipient {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
+/// Most recipients that one look brings; the others of a message have a report of their own, the next time. Bounds
+/// memory, as somebody may have written to ten thousand who do not exist.
+const MOST: i64 = 2_000;
+/// Most delayed recipients of a message that its report names.
+const MOST_DELAYED: i64 = 200;
+
 /// Messages with settled recipients. A message of which others are due or being sent waits for them, but not for
 /// longer than `patience`, so that one report tells of many.
 ///
@@ -79,11 +85,11 @@ pub async fn report_due(
          CROSS JOIN LATERAL (SELECT x.* FROM queue_message x WHERE x.id = s.queue_id OFFSET 0) m \
          CROSS JOIN LATERAL (SELECT x.* FROM blob x WHERE x.id = m.blob_id OFFSET 0) b \
          CROSS JOIN LATERAL (SELECT x.* FROM queue_recipient x \
-                              WHERE x.queue_id = s.queue_id AND x.state = 3 OFFSET 0) r \
-         ORDER BY m.id, r.id",
-        &[Type::FLOAT8, Type::INT8],
+                              WHERE x.queue_id = s.queue_id AND x.state = 3 ORDER BY x.id LIMIT $3) r \
+         ORDER BY m.id, r.id LIMIT $3",
+        &[Type::FLOAT8, Type::INT8, Type::INT8],
     );
-    let params: crate::pool::Params<'_> = &[&patience.as_secs_f64(), &i64::from(limit)];
+    let params: crate::pool::Params<'_> = &[&patience.as_secs_f64(), &i64::from(limit), &MOST];
     let rows = store.session().await?.read(&DUE, params).await?;
     Ok(owed(&rows, false))
 }
@@ -104,11 +110,12 @@ pub async fn report_delayed(store: &Store, limit: u32) -> Result<Vec<OwedReport>
          LEFT JOIN LATERAL (SELECT x.* FROM queue_recipient x \
                              WHERE x.queue_id = m.id AND x.state IN (0, 1, 2, 9) \
                                AND queue_wants_v1('delay', m.reverse_path, x.envelope, m.envelope, x.recipient) \
-                            OFFSET 0) r ON true \
+                            LIMIT $2) r ON true \
          ORDER BY m.id, r.id",
-        &[Type::INT8],
+        &[Type::INT8, Type::INT8],
     );
-    let rows = store.session().await?.read(&DELAYED, &[&i64::from(limit)]).await?;
+    let params: crate::pool::Params<'_> = &[&i64::from(limit), &MOST_DELAYED];
+    let rows = store.session().await?.read(&DELAYED, params).await?;
     Ok(owed(&rows, true))
 }
 
