@@ -61,7 +61,8 @@ impl Incoming {
         };
         let mut outcome = Outcome::Busy;
         for attempt in 1..=TRIES {
-            let outcomes = ingest.commit(set.clone(), &stored).await.map_err(IngestError::from)?;
+            let done = ingest.commit(set.clone(), &stored).await.map_err(IngestError::from)?;
+            let outcomes = done.outcomes;
             outcome = outcomes.first().copied().unwrap_or(Outcome::NoMailbox);
             if outcome != Outcome::Busy || attempt == TRIES {
                 break;

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use store::StoreError;
 use store::account::{
-    self, Delivery, DeliverySet, Outbound, Outcome, Placed, RemoteRecipient, ReportOf, Settled,
+    self, Delivery, DeliverySet, Done, Outbound, Outcome, Placed, RemoteRecipient, ReportOf,
+    Settled,
 };
 use types::{AccountId, BlobId, Destination, Flags, QueueId, TenantId};
 
@@ -106,18 +107,21 @@ impl Incoming {
         };
         let (ingest, stored) = self.store(None).await?;
         let (deliveries, copy_of) = ingest.deliveries(&envelope.recipients);
+        let mut outbound = ingest.outbound(&envelope, &copy_of, report);
+        let places = ingest.places(&mut outbound);
         let set = DeliverySet {
             blob: stored.blob.clone(),
             newborn: true,
             envelope: Some(queue_envelope(&envelope, tenant, stored.blob.id)),
             deliveries,
-            outbound: ingest.outbound(&envelope, &copy_of, report),
+            outbound,
         };
-        let outcomes = match ingest.commit(set, &stored).await {
-            Ok(outcomes) => outcomes,
+        let Done { outcomes, born } = match ingest.commit(set, &stored).await {
+            Ok(done) => done,
             Err(error) => return Ok(Err(error)),
         };
         ingest.announce(&envelope, &copy_of, &outcomes);
+        ingest.bring(places, born);
         let delivered: Vec<Delivered> = outcomes.iter().copied().map(delivered).collect();
         let nobody = delivered.iter().all(|one| *one == Delivered::NoAccount);
         if nobody && envelope.remote.is_empty() {
@@ -170,6 +174,7 @@ impl Ingest {
             wait: Duration::ZERO,
             expire,
             settled: None,
+            mine: false,
         });
         let wishes = !envelope.reverse_path.is_empty();
         let told = envelope.recipients.iter().zip(copy_of);
@@ -186,9 +191,11 @@ impl Ingest {
                 result: json!({"action": "delivered", "status": "2.0.0"}),
                 delivery: Some(*copy),
             }),
+            mine: false,
         });
         Outbound {
             recipients: sent.chain(told).collect(),
+            owner: None,
             content_offset: envelope.content_offset,
             delay_report: self.inner.config.delay_report.filter(|_| wishes),
             report,
@@ -201,9 +208,9 @@ impl Ingest {
         &self,
         set: DeliverySet,
         stored: &StoredBlob,
-    ) -> Result<Vec<Outcome>, StoreError> {
+    ) -> Result<Done, StoreError> {
         let started = Instant::now();
-        let result = account::deliver(&self.inner.store, set).await;
+        let result = account::accept(&self.inner.store, set).await;
         metrics::histogram!("postrider_ingest_seconds", "step" => "commit")
             .record(started.elapsed());
         match &result {
@@ -223,7 +230,7 @@ impl Ingest {
         result
     }
 
-    /// After the commit: wakes who watches, and the queue's worker when it has work.
+    /// After the commit: wakes who watches, and the worker of local recipients when it has work.
     fn announce(&self, envelope: &Envelope, copy_of: &[usize], outcomes: &[Outcome]) {
         let mut queued = false;
         let mut outcomes = outcomes.iter();
@@ -250,20 +257,6 @@ impl Ingest {
         }
         if queued {
             self.inner.queued.notify_one();
-        }
-        self.ring(envelope);
-    }
-}
-
-impl Ingest {
-    /// Tells whoever sends mail that there is some.
-    fn ring(&self, envelope: &Envelope) {
-        let mut destinations: Vec<Destination> =
-            envelope.remote.iter().map(|remote| remote.destination.clone()).collect();
-        destinations.sort_unstable();
-        destinations.dedup();
-        if let (false, Some(ring)) = (destinations.is_empty(), self.inner.ring.get()) {
-            ring(destinations);
         }
     }
 }

@@ -17,6 +17,7 @@ mod incoming;
 pub mod local_queue;
 mod outage;
 mod reports;
+mod sender;
 mod several;
 
 pub use append::{Append, AppendError};
@@ -33,10 +34,13 @@ use blob::SharedBlobStore;
 use mail::Hub;
 use net::MemoryBudget;
 use outage::Outage;
+use queue::worker::Inlets;
+use sender::Sender;
 use std::sync::{Arc, OnceLock};
 use store::Store;
+use store::queue::Claimed;
 use tokio::sync::Notify;
-use types::Destination;
+use types::Incarnation;
 
 /// The way in. Cheap to clone.
 #[derive(Clone)]
@@ -53,11 +57,9 @@ struct Inner {
     database: Outage,
     /// This node queued something for a local account.
     queued: Notify,
-    /// Is told where to there is mail now.
-    ring: OnceLock<Ring>,
+    /// Who sends what goes elsewhere.
+    sender: OnceLock<Sender>,
 }
-
-type Ring = Box<dyn Fn(Vec<Destination>) + Send + Sync>;
 
 impl Ingest {
     /// Over these.
@@ -70,14 +72,16 @@ impl Ingest {
         config: IngestConfig,
     ) -> Self {
         let (database, queued) = (Outage::default(), Notify::new());
-        let ring = OnceLock::new();
-        Self { inner: Arc::new(Inner { store, blob, hub, budget, config, database, queued, ring }) }
+        let sender = OnceLock::new();
+        Self {
+            inner: Arc::new(Inner { store, blob, hub, budget, config, database, queued, sender }),
+        }
     }
 
-    /// Tells `ring` of every destination that this node has queued mail for, right after the commit. It must not
-    /// block. The first one stays.
-    pub fn on_queued(&self, ring: impl Fn(Vec<Destination>) + Send + Sync + 'static) {
-        let _ = self.inner.ring.set(Box::new(ring));
+    /// Brings what leaves to this node's own worker if that has a place for it, and tells it of the rest, right after
+    /// the commit. `me`: whose lease it sends under. The first one stays.
+    pub fn send_by(&self, me: Incarnation, inlets: Inlets<Claimed>) {
+        let _ = self.inner.sender.set(Sender { me, inlets });
     }
 
     /// Wakes the worker of local recipients: somebody else queued some.

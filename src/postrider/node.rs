@@ -27,10 +27,11 @@ use lease::Lease;
 use listeners::Domain;
 use net::{Drain, Tls};
 use presence::Presence;
-use queue::Doorbell;
+use queue::worker::Inlets;
 use std::future::Future;
 use std::time::Duration;
 use store::Store;
+use store::queue::Claimed;
 use types::Incarnation;
 use webd::{Health, Metrics, Phase};
 
@@ -104,9 +105,9 @@ impl Node {
         let presence = Presence::new(self, roles.clone(), &bound);
         let announcements = presence.keep();
         jobs.spawn(checks::durability(self.store.clone()));
-        let doorbell = Doorbell::default();
-        let domain = self.domain(doorbell.clone());
-        let sending = self.send(jobs, &doorbell, roles.join(","), &domain)?;
+        let inlets = Inlets::default();
+        let domain = self.domain(inlets.clone());
+        let sending = self.send(jobs, &inlets, roles.join(","), &domain)?;
         // The queue's worker renews the lease by itself, for what this node owns stands and falls with it.
         let renewals = sending.is_none().then(|| lease.keep());
         let ready = self.start(jobs, bound, http, tls, domain);
@@ -141,7 +142,7 @@ impl Node {
     fn send(
         &self,
         jobs: &mut Jobs,
-        doorbell: &Doorbell,
+        inlets: &Inlets<Claimed>,
         roles: String,
         domain: &Domain,
     ) -> Outcome<Option<Sending>> {
@@ -149,7 +150,7 @@ impl Node {
         let work = self.coordinator.work();
         if !self.config.queue.outbound {
             if let Some(work) = work {
-                jobs.spawn(queue::worker::forward(doorbell.clone(), work));
+                jobs.spawn(queue::worker::forward(inlets.doorbell.clone(), work));
             }
             return Ok(None);
         }
@@ -160,7 +161,7 @@ impl Node {
             blob: self.blobs.guarded.clone(),
             work,
             limits: self.coordinator.limits(),
-            doorbell: doorbell.clone(),
+            inlets: inlets.clone(),
             directory: domain.directory.clone(),
             ingest: domain.ingest.clone(),
         };

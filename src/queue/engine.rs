@@ -5,12 +5,13 @@
 //! kind is under way, except for those that carry a run's or a batch's number.
 
 mod bells;
+mod born;
 mod results;
 mod runs;
 mod watch;
 
 use crate::recorder::Recorder;
-use crate::{Fate, Lease, Mono, Peers, Record, RetryPolicy, Sighting, Standing};
+use crate::{Born, Fate, Lease, Mono, Peers, Reception, Record, RetryPolicy, Sighting, Standing};
 use bells::Bells;
 use coordinator::work::{Bell, Give, Given, Token};
 use rand::SeedableRng;
@@ -131,6 +132,8 @@ pub enum Event<R, N> {
     Swept(Result<(Vec<Due>, Option<i64>), Away>),
     /// This node queued mail.
     Queued(Vec<Destination>),
+    /// This node queued mail as its own, by a place of [`Engine::reception`].
+    Born(Vec<Born<R>>),
     /// There may be tokens.
     Woken,
     /// Tokens.
@@ -203,13 +206,14 @@ pub struct Engine<R, N> {
     lease: Lease,
     peers: Peers,
     timers: Timers,
-    runs: BTreeMap<RunId, runs::Run>,
+    runs: BTreeMap<RunId, runs::Run<R>>,
     last_run: u64,
     carried: HashMap<i64, results::Carried>,
     recorder: Recorder<N>,
     bells: Bells,
+    reception: Reception<R>,
     draining: Draining,
-    /// Given to others while draining; they are told when it is written.
+    /// Given to others; they are told when it is written.
     handed_back: HashMap<i64, Destination>,
     out: VecDeque<Do<R, N>>,
 }
@@ -226,8 +230,20 @@ impl<R, N: Clone> Engine<R, N> {
     /// A node that knows nothing yet. `seed`: its randomness.
     #[must_use]
     pub fn new(config: EngineConfig, seed: u64, now: Mono) -> Self {
+        Self::with_reception(config, seed, now, Reception::default())
+    }
+
+    /// The same, that receives newborn mail here.
+    #[must_use]
+    pub fn with_reception(
+        config: EngineConfig,
+        seed: u64,
+        now: Mono,
+        reception: Reception<R>,
+    ) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let timers = Timers::new(&config, now, &mut rng);
+        reception.furnish(config.slots, config.batch);
         Self {
             config,
             rng,
@@ -239,6 +255,7 @@ impl<R, N: Clone> Engine<R, N> {
             carried: HashMap::new(),
             recorder: Recorder::new(),
             bells: Bells::default(),
+            reception,
             draining: Draining::No,
             handed_back: HashMap::new(),
             out: VecDeque::new(),
@@ -254,6 +271,7 @@ impl<R, N: Clone> Engine<R, N> {
             Event::TookOver(result) => self.took_over(now, result),
             Event::Swept(result) => self.swept(now, result),
             Event::Queued(destinations) => self.queued(now, destinations),
+            Event::Born(born) => born.into_iter().for_each(|born| self.born(now, born)),
             Event::Woken => self.bells.woken = true,
             Event::Taken(result) => self.taken(now, result),
             Event::Rang(result) => self.rang(result),
@@ -291,6 +309,12 @@ impl<R, N: Clone> Engine<R, N> {
         self.lease
     }
 
+    /// Where it receives newborn mail.
+    #[must_use]
+    pub fn reception(&self) -> &Reception<R> {
+        &self.reception
+    }
+
     /// The nodes that were alive when last looked at.
     #[must_use]
     pub fn living(&self) -> &[Incarnation] {
@@ -308,6 +332,7 @@ impl<R, N: Clone> Engine<R, N> {
         if self.draining == Draining::Done {
             return;
         }
+        self.receive(now);
         self.keep_watch(now);
         self.ring();
         while let Some((id, batch)) = self.recorder.next(now) {
@@ -322,9 +347,10 @@ impl<R, N: Clone> Engine<R, N> {
             return;
         }
         self.draining = Draining::Asked;
-        for (id, run) in &mut self.runs {
-            if let Some(token) = run.let_go() {
-                self.out.push_back(Do::Give(*id, token, Give::Back));
+        for id in self.runs.keys().copied().collect::<Vec<_>>() {
+            self.put_back(id, Duration::ZERO);
+            if let Some(token) = self.runs.get_mut(&id).and_then(runs::Run::let_go) {
+                self.out.push_back(Do::Give(id, token, Give::Back));
             }
         }
     }
@@ -335,6 +361,7 @@ impl<R, N: Clone> Engine<R, N> {
 
     fn finish_drain(&mut self) {
         let idle = self.runs.is_empty()
+            && !self.reception.is_expecting()
             && self.recorder.is_empty()
             && self.bells.is_silent()
             && !self.timers.take.is_under_way();

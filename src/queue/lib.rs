@@ -34,6 +34,7 @@ mod lease;
 pub mod model;
 mod pace;
 mod peers;
+mod reception;
 mod recorder;
 mod rows;
 mod schedule;
@@ -48,8 +49,9 @@ pub use judge::{Again, Fate, Reports, RetryPolicy, Ruling, Standing, judge};
 pub use lease::{LEASE, Lease, RENEW_EVERY};
 pub use pace::{Pace, Signal};
 pub use peers::{Peers, Sighting};
+pub use reception::{Born, Place, Reception};
 pub use recorder::Record;
-pub use rows::StoreRows;
+pub use rows::{StoreRows, claim_of};
 pub use schedule::{BUSY, OVER_QUOTA, REMOTE, Schedule};
 
 #[cfg(test)]

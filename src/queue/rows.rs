@@ -108,7 +108,7 @@ impl Rows for StoreRows {
         let most = u32::try_from(most).unwrap_or(u32::MAX);
         let claimed = queue_claim(&self.store, self.me, destination, most, after).await;
         let sql::Claims { rows, after, more } = claimed.map_err(away("claim"))?;
-        Ok(Claims { claims: rows.into_iter().map(claim).collect(), after, more })
+        Ok(Claims { claims: rows.into_iter().map(claim_of).collect(), after, more })
     }
 
     async fn record(&self, records: &[Record<Note>]) -> Result<(), Away> {
@@ -130,7 +130,9 @@ impl Rows for StoreRows {
     }
 }
 
-fn claim(row: Claimed) -> Claim<Claimed> {
+/// A recipient that this node owns, as the engine sees it.
+#[must_use]
+pub fn claim_of(row: Claimed) -> Claim<Claimed> {
     let standing = Standing {
         attempts: row.attempts,
         age: row.age,

@@ -16,8 +16,8 @@ mod tests;
 pub use desk::Desk;
 
 use crate::{
-    Away, Claim, Claims, Do, Doorbell, Due, Engine, EngineConfig, Event, Lease, Mono, Prepared,
-    Record, RunId, Sighting,
+    Away, Born, Claim, Claims, Do, Doorbell, Due, Engine, EngineConfig, Event, Lease, Mono,
+    Prepared, Reception, Record, RunId, Sighting,
 };
 use async_trait::async_trait;
 use coordinator::CoordinatorError;
@@ -75,6 +75,26 @@ pub trait Carrier<R, N>: Send + Sync + 'static {
     fn dismiss(&self, run: RunId);
 }
 
+/// Where this node's own sessions leave the mail that they accept.
+pub struct Inlets<R> {
+    /// They say where to there is mail for everybody.
+    pub doorbell: Doorbell,
+    /// And bring what this node sends at once.
+    pub reception: Reception<R>,
+}
+
+impl<R> Default for Inlets<R> {
+    fn default() -> Self {
+        Self { doorbell: Doorbell::default(), reception: Reception::default() }
+    }
+}
+
+impl<R> Clone for Inlets<R> {
+    fn clone(&self) -> Self {
+        Self { doorbell: self.doorbell.clone(), reception: self.reception.clone() }
+    }
+}
+
 /// What others may know of the worker.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
@@ -101,7 +121,7 @@ impl Worker {
         rows: Arc<W>,
         carrier: Arc<C>,
         work: Option<SharedWork>,
-        doorbell: Doorbell,
+        inlets: Inlets<W::Row>,
         seen: Arc<RwLock<Seen>>,
     ) -> Self {
         let begun = Instant::now();
@@ -120,8 +140,9 @@ impl Worker {
             stop: CancellationToken::new(),
             hurry: hurry.clone(),
         };
-        let engine = Engine::new(config, rand::random(), Mono::default());
-        let drive = drive(engine, hands, inbox, doorbell, seen);
+        let (seed, reception) = (rand::random(), inlets.reception.clone());
+        let engine = Engine::with_reception(config, seed, Mono::default(), reception);
+        let drive = drive(engine, hands, inbox, inlets, seen);
         let over = ended.clone().drop_guard();
         tokio::spawn(async move {
             drive.await;
@@ -187,7 +208,7 @@ async fn drive<W: Rows, C: Carrier<W::Row, W::Note>>(
     mut engine: Engine<W::Row, W::Note>,
     hands: Hands<W, C>,
     mut inbox: mpsc::UnboundedReceiver<News<W>>,
-    doorbell: Doorbell,
+    Inlets { doorbell, reception }: Inlets<W::Row>,
     seen: Arc<RwLock<Seen>>,
 ) {
     let clock = hands.clock;
@@ -205,6 +226,10 @@ async fn drive<W: Rows, C: Carrier<W::Row, W::Note>>(
         let event = tokio::select! {
             Some(event) = inbox.recv() => event,
             destinations = doorbell.heard() => Event::Queued(destinations),
+            born = reception.arrived() => {
+                count_born(&born);
+                Event::Born(born)
+            }
             () = hands.woken(), if listening => {
                 listening = false;
                 Event::Woken
@@ -389,6 +414,11 @@ fn count_claim<R>(claimed: &Result<Claims<R>, Away>, took: Duration) {
     metrics::histogram!("postrider_queue_claim_seconds").record(took);
     let Ok(Claims { claims, .. }) = claimed else { return };
     metrics::counter!("postrider_queue_claimed_total").increment(claims.len() as u64);
+}
+
+fn count_born<R>(born: &[Born<R>]) {
+    let count = born.iter().map(|born| born.claims.len() as u64).sum();
+    metrics::counter!("postrider_queue_born_total").increment(count);
 }
 
 /// For a node that sends nothing itself: its bells go to those that do.

@@ -8,7 +8,9 @@ use crate::bench::{Bench, placed, to_inbox};
 use anyhow::{Context, Result, ensure};
 use std::collections::HashSet;
 use std::time::Duration;
-use store::account::{DeliverySet, Outbound, Outcome, RemoteRecipient, ReportOf, Settled, deliver};
+use store::account::{
+    DeliverySet, Outbound, Outcome, RemoteRecipient, ReportOf, Settled, accept, deliver,
+};
 use store::queue::{
     Claimed, Note, RecordRow, Recorded, Written, queue_claim, queue_local_end, queue_look,
     queue_record, queue_release, queue_sweep, queue_take_over, report_due, report_waive,
@@ -20,6 +22,7 @@ super::both_ways! {
     rows_follow_the_rule_book,
     a_message_to_here_and_elsewhere,
     a_message_to_elsewhere_only,
+    mail_is_born_as_its_nodes_own,
     nobody_claims_without_a_lease,
     four_claimers_share_without_a_double,
     a_late_failure_is_fenced_and_a_late_delivery_is_a_fact,
@@ -44,6 +47,7 @@ pub fn remote(address: &str) -> RemoteRecipient {
         wait: Duration::ZERO,
         expire: Duration::from_secs(432_000),
         settled: None,
+        mine: false,
     }
 }
 
@@ -51,6 +55,7 @@ pub fn remote(address: &str) -> RemoteRecipient {
 pub fn outgoing(bench: &Bench, here: &[AccountId], elsewhere: &[&str]) -> DeliverySet {
     let outbound = Outbound {
         recipients: elsewhere.iter().map(|address| remote(address)).collect(),
+        owner: None,
         content_offset: 17,
         delay_report: Some(Duration::from_secs(4 * 3600)),
         report: None,
@@ -156,6 +161,45 @@ async fn a_message_to_elsewhere_only(bench: &Bench) -> Result<()> {
     let freed = "SELECT sum(delta) FROM blob_delta WHERE blob_id = $1";
     assert_eq!(bench.count(freed, &[&blob]).await?, -1);
     Ok(())
+}
+
+/// It is as if it had been claimed; without a lease, or while its destination is paused, it is everybody's.
+async fn mail_is_born_as_its_nodes_own(bench: &Bench) -> Result<()> {
+    let (store, owner) = (&bench.store, node(&bench.store).await?);
+    let born = async |owner| {
+        let mut set = outgoing(bench, &[], &["x@a.test", "y@b.test", "z@a.test"]);
+        set.outbound.owner = Some(owner);
+        set.outbound.recipients[0].mine = true;
+        set.outbound.recipients[2].mine = true;
+        accept(store, set).await.map(|done| done.born)
+    };
+    let first = born(owner).await?;
+    let names = first.iter().map(|(to, claimed)| (to.domain(), claimed.recipient.as_str()));
+    assert_eq!(names.collect::<Vec<_>>(), [("a.test", "x@a.test"), ("a.test", "z@a.test")]);
+    bench.check().await?;
+    assert!(
+        claim(store, owner, "a.test").await?.is_empty()
+            && !claim(store, owner, "b.test").await?.is_empty()
+    );
+    queue_release(store, owner).await?;
+    for ((_, born), claimed) in first.iter().zip(claim(store, owner, "a.test").await?) {
+        let wanted = Claimed {
+            attempt: 2,
+            age: claimed.age,
+            left: claimed.left,
+            received_at: claimed.received_at,
+            ..born.clone()
+        };
+        assert_eq!(claimed, wanted);
+        assert!((claimed.received_at - born.received_at).num_milliseconds() == 0);
+    }
+    assert!(born(Incarnation::new()).await?.is_empty(), "no lease");
+    let client = bench.database.client().await?;
+    client.batch_execute("INSERT INTO queue_pause VALUES ('a.test')").await?;
+    assert!(born(owner).await?.is_empty(), "paused");
+    client.batch_execute("DELETE FROM queue_pause").await?;
+    assert_eq!(claim(store, owner, "a.test").await?.len(), 4);
+    bench.check().await
 }
 
 async fn nobody_claims_without_a_lease(bench: &Bench) -> Result<()> {

@@ -11,10 +11,11 @@ use ingest::{Ingest, Reporter};
 use mail::{Hub, Mail, Maildrops};
 use net::{Caps, CertificateFiles, Drain, Listener, ListenerConfig, MemoryBudget, NetError, Tls};
 use pop3d::Pop3d;
-use queue::Doorbell;
+use queue::worker::Inlets;
 use smtpd::{Role, Smtpd};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use store::queue::Claimed;
 use webd::{Metrics, Webd};
 
 /// Where a listener listens.
@@ -119,8 +120,8 @@ pub struct Domain {
 }
 
 impl Node {
-    /// Makes it; `doorbell` hears of every destination that mail was queued for.
-    pub(super) fn domain(&self, doorbell: Doorbell) -> Domain {
+    /// Makes it; `inlets` get all mail that leaves.
+    pub(super) fn domain(&self, inlets: Inlets<Claimed>) -> Domain {
         let config = &self.config;
         let budget = MemoryBudget::new(config.limits.memory_mib * 1024 * 1024);
         let hub = Hub::start(self.store.clone(), self.coordinator.clone(), config.hub.clone());
@@ -132,7 +133,7 @@ impl Node {
             budget.clone(),
             config.ingest(),
         );
-        ingest.on_queued(move |destinations| doorbell.ring(destinations));
+        ingest.send_by(self.incarnation, inlets);
         Domain { directory, ingest, hub, budget }
     }
 

@@ -1,7 +1,7 @@
 //! Mail that leaves: the queue's worker over the store, the coordinator, the blob store and the network.
 //!
 //! ```text
-//!   submission ──▶ Doorbell ──▶ queue::Worker ──▶ Outbound (Carrier) ──▶ delivery ──▶ the world
+//!   submission ──▶ Inlets ──▶ queue::Worker ──▶ Outbound (Carrier) ──▶ delivery ──▶ the world
 //!                                   │                  ├─ Gate: limits of the cluster, pace of sites
 //!                              PostgreSQL, Redis       ├─ Settings: routes and limits of operators
 //!                                                      └─ Stored: bytes by range
@@ -35,12 +35,13 @@ use home::Home;
 use ingest::Ingest;
 use policies::Policies;
 use queue::gate::Gate;
-use queue::worker::{Seen, Worker};
-use queue::{Doorbell, Pace, StoreRows};
+use queue::worker::{Inlets, Seen, Worker};
+use queue::{Pace, StoreRows};
 use settings::Settings;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use store::Store;
+use store::queue::Claimed;
 use types::Incarnation;
 
 /// What it stands on.
@@ -57,8 +58,8 @@ pub struct Parts {
     pub work: Option<SharedWork>,
     /// Limits, likewise.
     pub limits: Option<SharedLimits>,
-    /// Where this node's sessions ring.
-    pub doorbell: Doorbell,
+    /// Where this node's sessions leave mail.
+    pub inlets: Inlets<Claimed>,
     /// Which domains are ours.
     pub directory: Directory,
     /// Who delivers here.
@@ -101,7 +102,7 @@ pub fn start(config: &Config, jobs: &mut Jobs, parts: Parts) -> Outcome<Sending>
         Arc::new(rows),
         Arc::clone(&carrier),
         parts.work,
-        parts.doorbell,
+        parts.inlets,
         seen,
     );
     Ok(Sending { worker, carrier, grace: config.queue.grace() })

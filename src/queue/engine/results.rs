@@ -69,8 +69,8 @@ impl<R, N: Clone> Engine<R, N> {
         }
     }
 
-    /// This node is going and has not begun with it: it is due for the others, who are told when that is written.
-    fn hand_back(&mut self, recipient: i64, carried: Carried) {
+    /// This node has not begun with it, and will not: it is due for the others, who are told when that is written.
+    pub(super) fn hand_back(&mut self, recipient: i64, carried: Carried) {
         let (attempt, wait) = (carried.attempt, Duration::ZERO);
         let ruling = Ruling::Again(Again { wait, used: false });
         self.recorder.push(Record { recipient, attempt, ruling, note: None });
@@ -80,7 +80,7 @@ impl<R, N: Clone> Engine<R, N> {
     pub(super) fn recorded(&mut self, now: Mono, batch: u64, result: Result<(), Away>) {
         for recipient in self.recorder.answered(batch, result.is_ok(), now) {
             if let Some(destination) = self.handed_back.remove(&recipient) {
-                self.bells.ring(destination, false);
+                self.there_is_work(now, destination, false);
             }
         }
     }

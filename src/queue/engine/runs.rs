@@ -7,11 +7,14 @@
 //!                            Giving ──a bell rang──▶ Preparing        Giving ──▶ over
 //! ```
 //! Bells that this node rings for a destination it works on are the run's own: it looks once more before it ends.
+//! What was born as this node's own needs no claim; the run goes from Preparing to Carrying with it.
 
+use super::born::Newborn;
 use super::results::Carried;
 use super::{Away, Claim, Claims, Do, Draining, Engine, Prepared, RunId};
 use crate::Mono;
 use coordinator::work::{Give, Given, Token};
+use std::collections::VecDeque;
 use std::time::Duration;
 use types::Destination;
 
@@ -30,8 +33,8 @@ enum Phase {
 
 /// One destination being worked on.
 #[derive(Debug)]
-pub(super) struct Run {
-    destination: Destination,
+pub(super) struct Run<R> {
+    pub(super) destination: Destination,
     token: Option<Token>,
     phase: Phase,
     begun: Mono,
@@ -44,9 +47,18 @@ pub(super) struct Run {
     more: bool,
     /// There may be work since the last claim was sent.
     rung: bool,
+    /// What was born as this node's own waits here for its batch.
+    pub(super) born: VecDeque<Newborn<R>>,
+    /// The last batch was of those: what else is due has its turn.
+    was_born: bool,
 }
 
-impl Run {
+impl<R> Run<R> {
+    /// Newborn mail may join it.
+    pub(super) fn is_open(&self) -> bool {
+        self.phase != Phase::Giving
+    }
+
     pub(super) fn token(&self) -> Option<&Token> {
         self.token.as_ref()
     }
@@ -64,18 +76,20 @@ impl Run {
 impl<R, N: Clone> Engine<R, N> {
     /// Begins with a token.
     pub(super) fn begin(&mut self, now: Mono, token: Token) {
-        self.start(now, token.destination.clone(), Some(token));
+        self.start(now, token.destination.clone(), Some(token), VecDeque::new());
     }
 
     /// There is work: a run that works on the destination looks once more. `false`: there is none, or it will not
-    /// look any more because the node is going.
+    /// look any more because the node is going. A run that nobody else knows of is none while there is a coordinator:
+    /// there would be nobody to look if this node died.
     pub(super) fn is_at_it(&mut self, destination: &Destination) -> bool {
         if self.draining != Draining::No {
             return false;
         }
-        let run = self.runs.values_mut();
+        let alone = self.bells.lost;
+        let run = self.runs.values_mut().filter(|run| run.is_open());
         let mut run =
-            run.filter(|run| run.destination == *destination && run.phase != Phase::Giving);
+            run.filter(|run| run.destination == *destination && (alone || run.token.is_some()));
         run.next().map(|run| run.rung = true).is_some()
     }
 
@@ -85,17 +99,34 @@ impl<R, N: Clone> Engine<R, N> {
         let most = if more { self.config.tokens as usize } else { 1 };
         let free = self.runs.len() < self.config.slots && self.draining == Draining::No;
         if free && running < most && self.lease.is_fresh(now) {
-            self.start(now, destination, None);
+            self.start(now, destination, None, VecDeque::new());
         }
     }
 
-    fn start(&mut self, now: Mono, destination: Destination, token: Option<Token>) {
+    /// Begins a run, with what was born for it.
+    pub(super) fn start(
+        &mut self,
+        now: Mono,
+        destination: Destination,
+        token: Option<Token>,
+        born: VecDeque<Newborn<R>>,
+    ) {
         self.last_run += 1;
         let id = RunId(self.last_run);
-        let phase = Phase::Preparing;
-        let (begun, after_tenant, term) = (now, 0, 0);
-        let (tried, more, rung) = (false, false, false);
-        let run = Run { destination, token, phase, begun, after_tenant, term, tried, more, rung };
+        self.reception.begun(&destination);
+        let run = Run {
+            destination,
+            token,
+            phase: Phase::Preparing,
+            begun: now,
+            after_tenant: 0,
+            term: 0,
+            tried: false,
+            more: false,
+            rung: false,
+            born,
+            was_born: false,
+        };
         self.runs.insert(id, run);
         self.prepare(id, now);
     }
@@ -122,13 +153,32 @@ impl<R, N: Clone> Engine<R, N> {
             Prepared::NotNow(wait) => self.end(id, Give::Later(wait)),
             Prepared::Ready if !self.lease.is_fresh(now) => self.end(id, Give::Later(NOT_NOW)),
             Prepared::Ready => {
-                run.phase = Phase::Claiming;
-                run.term = self.lease.term();
-                run.rung = false;
-                let (destination, after) = (run.destination.clone(), run.after_tenant);
-                self.out.push_back(Do::Claim(id, destination, self.config.batch, after));
+                self.reception.shut(&run.destination, run.more);
+                let others = run.was_born && (run.more || run.rung);
+                if others || !self.carry_born(id) {
+                    self.claim(id);
+                }
             }
         }
+    }
+
+    fn claim(&mut self, id: RunId) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        run.phase = Phase::Claiming;
+        run.term = self.lease.term();
+        (run.rung, run.was_born) = (false, false);
+        let (destination, after) = (run.destination.clone(), run.after_tenant);
+        self.out.push_back(Do::Claim(id, destination, self.config.batch, after));
+    }
+
+    /// Carries what was born first. `false`: there is nothing.
+    fn carry_born(&mut self, id: RunId) -> bool {
+        let Some((term, claims)) = self.newborn(id) else { return false };
+        if let Some(run) = self.runs.get_mut(&id) {
+            (run.term, run.was_born) = (term, true);
+        }
+        self.carry(id, claims);
+        true
     }
 
     pub(super) fn claimed(&mut self, now: Mono, id: RunId, result: Result<Claims<R>, Away>) {
@@ -138,20 +188,38 @@ impl<R, N: Clone> Engine<R, N> {
         let Ok(Claims { claims, after, more }) = result else {
             return self.end(id, Give::Later(NOT_NOW));
         };
+        (run.after_tenant, run.more) = (after, more);
+        self.reception.shut(&run.destination, more);
         if claims.is_empty() {
-            return if run.rung { self.prepare(id, now) } else { self.done(id) };
+            if !self.carry_born(id) {
+                self.again_or_done(id, now);
+            }
+            return;
         }
-        run.phase = Phase::Carrying;
-        (run.after_tenant, run.more, run.tried) = (after, more, false);
+        let claims = self.not_at_work(claims);
+        self.carry(id, claims);
+    }
+
+    /// Carries a batch; a full one is a sign that others are wanted.
+    fn carry(&mut self, id: RunId, claims: Vec<Claim<R>>) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        (run.phase, run.tried) = (Phase::Carrying, false);
         if claims.len() >= self.config.batch && !self.bells.lost {
             self.bells.ring(run.destination.clone(), true);
         }
-        let (term, destination) = (run.term, run.destination.clone());
-        let claims = self.not_at_work(claims);
         for claim in &claims {
-            self.carried.insert(claim.recipient, Carried::of(id, &destination, claim));
+            self.carried.insert(claim.recipient, Carried::of(id, &run.destination, claim));
         }
-        self.out.push_back(Do::Carry(id, term, claims));
+        self.out.push_back(Do::Carry(id, run.term, claims));
+    }
+
+    fn again_or_done(&mut self, id: RunId, now: Mono) {
+        let Some(run) = self.runs.get(&id) else { return };
+        if run.more || run.rung || !run.born.is_empty() {
+            self.prepare(id, now);
+        } else {
+            self.done(id);
+        }
     }
 
     /// Without those that this node is carrying already: their rows had been freed, by a takeover or because a
@@ -171,16 +239,14 @@ impl<R, N: Clone> Engine<R, N> {
         };
         let full_house = self.runs.len() >= self.config.slots;
         let over = full_house && now.since(run.begun) >= self.config.turn;
-        let (tried, more) = (run.tried, run.more || run.rung);
+        let tried = run.tried;
         self.abandon(id);
         if !tried {
             self.end(id, Give::Later(UNTOUCHED));
         } else if over {
             self.end(id, Give::Back);
-        } else if more {
-            self.prepare(id, now);
         } else {
-            self.done(id);
+            self.again_or_done(id, now);
         }
     }
 
@@ -191,16 +257,24 @@ impl<R, N: Clone> Engine<R, N> {
         self.end(id, Give::Done { generation });
     }
 
-    /// Gives the token, if there is one.
+    /// Gives the token, if there is one. What was born and not carried is everybody's.
     fn end(&mut self, id: RunId, how: Give) {
+        self.put_back(id, if let Give::Later(wait) = how { wait } else { Duration::ZERO });
         let Some(run) = self.runs.get_mut(&id) else { return };
+        if matches!(how, Give::Later(_)) {
+            self.reception.shut(&run.destination, true);
+        }
         run.phase = Phase::Giving;
         self.out.push_back(Do::Dismiss(id));
         match &run.token {
             Some(token) => self.out.push_back(Do::Give(id, token.clone(), how)),
-            None => {
-                self.runs.remove(&id);
-            }
+            None => self.over(id),
+        }
+    }
+
+    fn over(&mut self, id: RunId) {
+        if let Some(run) = self.runs.remove(&id) {
+            self.reception.over(&run.destination);
         }
     }
 
@@ -214,9 +288,7 @@ impl<R, N: Clone> Engine<R, N> {
                 self.prepare(id, now);
             }
             // Without an answer it is idle from now on, and somebody's in a while.
-            _ => {
-                self.runs.remove(&id);
-            }
+            _ => self.over(id),
         }
     }
 }

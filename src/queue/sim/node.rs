@@ -115,7 +115,7 @@ impl Sim {
         self.at(self.now, Happening::Tick(who));
     }
 
-    fn lives(&self, who: Who) -> bool {
+    pub(super) fn lives(&self, who: Who) -> bool {
         self.nodes[who.node].life == who.life && self.nodes[who.node].engine.is_some()
     }
 

@@ -98,8 +98,7 @@ impl Postgres {
             Do::TakeOver(gone) => Event::TookOver(Ok(self.take_over(now, gone))),
             Do::Sweep(_) => Event::Swept(Ok((self.sweep(now), None))),
             Do::Claim(run, destination, most, after) => {
-                let alive = self.data.leases.get(&me).is_some_and(|until| *until > now);
-                if !alive {
+                if !self.has_lease(true_now, me) {
                     return (Event::Claimed(*run, Err(Away)), effects);
                 }
                 self.begin();
@@ -137,7 +136,11 @@ impl Postgres {
         (event, effects)
     }
 
-    fn claim(&self, id: i64) -> crate::Claim<()> {
+    pub(super) fn has_lease(&self, true_now: u64, owner: Incarnation) -> bool {
+        self.data.leases.get(&owner).is_some_and(|until| *until > self.now(true_now))
+    }
+
+    pub(super) fn claim(&self, id: i64) -> crate::Claim<()> {
         let row = &self.data.table.rows[&id];
         // Some expire soon, some owe reports.
         let left = Duration::from_secs(if id % 11 == 0 { 0 } else { 36_000 });

@@ -6,8 +6,8 @@ use super::faults::Fault;
 use super::node::{Node, Who};
 use super::postgres::Postgres;
 use super::redis::Redis;
-use crate::model::Row;
-use crate::{Do, Event, Mono, RunId};
+use crate::model::{Row, State};
+use crate::{Do, Event, Mono, Place, RunId};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::cmp::Reverse;
@@ -22,6 +22,10 @@ const END_MS: u64 = TROUBLE_MS + 90 * 60_000;
 /// What happens at some time.
 pub(super) enum Happening {
     Submit,
+    /// A message that a node accepts is committed.
+    Commit(Box<Accepted>),
+    /// What was born as a node's own reaches it.
+    Arrive(Who),
     Tick(Who),
     /// An answer reaches a node.
     Answer(Who, Event<(), ()>),
@@ -34,6 +38,15 @@ pub(super) enum Happening {
     /// The answer to it reaches the node; `None`: the connection is gone.
     Reply(Who, RunId, Option<crate::Fate>),
     Fault(Fault),
+}
+
+/// A message that a node accepts.
+pub(super) struct Accepted {
+    who: Who,
+    destination: Destination,
+    tenant: i32,
+    /// The node sends it itself.
+    place: Option<Place<()>>,
 }
 
 struct Entry(u64, u64, Happening);
@@ -59,6 +72,7 @@ impl Ord for Entry {
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Story {
     pub(super) accepted: u64,
+    pub(super) born: u64,
     pub(super) delivered: u64,
     pub(super) refused: u64,
     pub(super) duplicates: u64,
@@ -74,6 +88,7 @@ pub(super) struct Story {
 impl Story {
     pub(super) fn add(&mut self, other: &Story) {
         self.accepted += other.accepted;
+        self.born += other.born;
         self.delivered += other.delivered;
         self.refused += other.refused;
         self.duplicates += other.duplicates;
@@ -92,6 +107,7 @@ impl Story {
         assert!(seen.iter().all(|n| *n > 0), "{self:?}");
         let rare = [self.stopped_at_the_dot, self.late_records, self.lost_tokens];
         assert!(rare.iter().all(|n| *n > 0), "{self:?}");
+        assert!(self.born > self.accepted / 10 && self.born < self.accepted, "{self:?}");
         assert!(self.duplicates * 20 < self.delivered, "{self:?}");
     }
 }
@@ -222,6 +238,8 @@ impl Sim {
     fn happen(&mut self, what: Happening) -> Result<(), String> {
         match what {
             Happening::Submit => self.submit(),
+            Happening::Commit(accepted) => self.commit(*accepted),
+            Happening::Arrive(who) => self.arrive(who),
             Happening::Tick(who) => self.tick(who),
             Happening::Answer(who, event) => self.answer(who, event),
             Happening::Reach(who, asked, what) => return self.reach(who, asked, what),
@@ -238,27 +256,76 @@ impl Sim {
         let node = self.rng.random_range(0..self.nodes.len());
         let site = self.rng.random_range(0..self.destinations.len());
         let count = if self.rng.random_bool(0.1) { 30 } else { 1 };
-        let reachable = self.postgres.up && !self.nodes[node].cut_from_postgres;
-        if self.nodes[node].is_well(self.now) && reachable {
-            let tenant = self.rng.random_range(1..4);
-            self.accept(node, site, tenant, count);
+        if !self.nodes[node].is_well(self.now) {
+            return;
+        }
+        let tenant = self.rng.random_range(1..4);
+        for _ in 0..count {
+            let accepted = Box::new(self.receive(node, site, tenant));
+            // Mostly at once; some commits take so long that the lease has run out meanwhile, or the node is gone.
+            let takes = if self.rng.random_bool(0.95) { 20 } else { 25_000 };
+            self.soon(0, takes, Happening::Commit(accepted));
         }
     }
 
     /// A node accepts messages. Returns the last one's number.
     pub(super) fn accept(&mut self, node: usize, site: usize, tenant: i32, count: u64) -> i64 {
-        let destination = self.destinations[site].clone();
         for _ in 0..count {
-            self.next_id += 1;
-            let row = Row::new(destination.clone(), tenant, self.postgres.now(self.now));
-            self.postgres.insert(self.next_id, row);
-            self.books.accepted.insert(self.next_id, self.postgres.transactions);
+            let accepted = self.receive(node, site, tenant);
+            self.commit(accepted);
         }
-        self.story.accepted += count;
-        self.tell(|| format!("node {node} accepts up to {} to {destination}", self.next_id));
-        let who = self.nodes[node].who(node);
-        self.answer(who, Event::Queued(vec![destination]));
         self.next_id
+    }
+
+    /// A message has come to a node, which perhaps sends it itself.
+    fn receive(&self, node: usize, site: usize, tenant: i32) -> Accepted {
+        let (who, destination) = (self.nodes[node].who(node), self.destinations[site].clone());
+        let engine = self.nodes[node].engine.as_ref();
+        let place = engine.and_then(|engine| engine.reception().place(&destination, 1));
+        Accepted { who, destination, tenant, place }
+    }
+
+    /// Nothing happens if PostgreSQL cannot be reached; and what happened may not be heard of.
+    fn commit(&mut self, accepted: Accepted) {
+        let Accepted { who, destination, tenant, place } = accepted;
+        let lives = self.lives(who);
+        let cut = lives && self.nodes[who.node].cut_from_postgres;
+        if !self.postgres.up || cut && self.rng.random_bool(0.5) {
+            return;
+        }
+        let unheard = cut || !self.calm && self.rng.random_bool(0.002);
+        self.next_id += 1;
+        let (id, me) = (self.next_id, self.books.incarnation(who, self.nodes[who.node].me));
+        let mut row = Row::new(destination.clone(), tenant, self.postgres.now(self.now));
+        let owned = place.is_some() && self.postgres.has_lease(self.now, me);
+        if owned {
+            (row.state, row.attempt) = (State::Owned(me), 1);
+            self.books.claimed(self.now, who, &[id]);
+        }
+        self.postgres.insert(id, row);
+        self.books.accepted.insert(id, self.postgres.transactions);
+        self.story.accepted += 1;
+        self.tell(|| format!("node {} accepts {id} to {destination}, owned: {owned}", who.node));
+        if unheard || !lives {
+            return;
+        }
+        match place.filter(|_| owned) {
+            Some(place) => {
+                self.story.born += 1;
+                place.bring(vec![self.postgres.claim(id)]);
+                self.soon(0, 10, Happening::Arrive(who));
+            }
+            None => self.answer(who, Event::Queued(vec![destination])),
+        }
+    }
+
+    fn arrive(&mut self, who: Who) {
+        if self.awake(who, Happening::Arrive(who)).is_some()
+            && let Some(engine) = &self.nodes[who.node].engine
+        {
+            let born = engine.reception().take();
+            self.feed(who.node, Event::Born(born));
+        }
     }
 
     /// Lets time pass.

@@ -33,6 +33,23 @@ impl Memory {
         }
     }
 
+    /// Inserts rows as this node's own, and gives what is to be brought for them.
+    fn bear(&self, domain: &str, count: usize) -> Vec<Claim<()>> {
+        let mut table = self.table.lock().unwrap();
+        let first = table.rows.last_key_value().map_or(0, |(id, _)| id + 1);
+        let row = Row {
+            state: State::Owned(self.me),
+            attempt: 1,
+            ..Row::new(Destination::new(domain), 1, self.now())
+        };
+        (first..first + count as i64)
+            .map(|id| {
+                table.rows.insert(id, row.clone());
+                claim(&table, id)
+            })
+            .collect()
+    }
+
     fn left(&self) -> usize {
         self.table.lock().unwrap().rows.len()
     }
@@ -71,15 +88,7 @@ impl Rows for Memory {
         let mut table = self.table()?;
         let Picked { ids, after, more } =
             table.claim(self.now(), self.me, destination, most, after);
-        let day = Duration::from_secs(86_400);
-        let (age, reports) = (Duration::ZERO, Reports::default());
-        let claim = |id: i64| Claim {
-            recipient: id,
-            attempt: table.rows[&id].attempt,
-            standing: Standing { attempts: table.rows[&id].attempts, age, left: day, reports },
-            row: (),
-        };
-        Ok(Claims { claims: ids.into_iter().map(claim).collect(), after, more })
+        Ok(Claims { claims: ids.into_iter().map(|id| claim(&table, id)).collect(), after, more })
     }
     async fn record(&self, records: &[Record<()>]) -> Result<(), Away> {
         let now = self.now();
@@ -97,6 +106,13 @@ impl Rows for Memory {
         self.table()?.release(self.now(), &[self.me], false);
         Ok(())
     }
+}
+
+fn claim(table: &Table, recipient: i64) -> Claim<()> {
+    let (row, left) = (&table.rows[&recipient], Duration::from_secs(86_400));
+    let (age, reports) = (Duration::ZERO, Reports::default());
+    let standing = Standing { attempts: row.attempts, age, left, reports };
+    Claim { recipient, attempt: row.attempt, standing, row: () }
 }
 
 /// Delivers everything, as fast or as slowly as it is told.
@@ -150,9 +166,29 @@ fn worker(
     work: Option<SharedWork>,
     bell: &Doorbell,
 ) -> Worker {
+    receiving(rows, post, work, &Inlets { doorbell: bell.clone(), ..Inlets::default() })
+}
+
+fn receiving(
+    rows: &Arc<Memory>,
+    post: &Arc<Post>,
+    work: Option<SharedWork>,
+    inlets: &Inlets<()>,
+) -> Worker {
     let config = EngineConfig { batch: 10, ..EngineConfig::default() };
     let (rows, post) = (Arc::clone(rows), Arc::clone(post));
-    Worker::start(config, rows.me, rows, post, work, bell.clone(), Arc::default())
+    Worker::start(config, rows.me, rows, post, work, inlets.clone(), Arc::default())
+}
+
+/// A place, as soon as there are any.
+async fn place(inlets: &Inlets<()>, domain: &str, count: usize) -> crate::Place<()> {
+    for _ in 0..1_000 {
+        if let Some(place) = inlets.reception.place(&Destination::new(domain), count) {
+            return place;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("no place");
 }
 
 async fn until(what: &str, done: impl Fn() -> bool) {
@@ -217,6 +253,34 @@ async fn what_is_given_back_does_not_wait() {
     }
 }
 
+/// What is born as this node's own is carried without a bell, a token or a claim; and goes to the others when the node
+/// goes, also what is committed only then.
+#[tokio::test]
+async fn newborn_mail_is_carried_at_once_or_is_everybodys() {
+    for work in [Local::default().work(), None] {
+        let rows = Memory::new(Incarnation::new());
+        let post = Arc::new(Post { each: Duration::from_millis(50), ..Post::default() });
+        let inlets = Inlets::default();
+        let worker = receiving(&rows, &post, work, &inlets);
+        place(&inlets, "a.test", 3).await.bring(rows.bear("a.test", 3));
+        until("it is carried", || rows.left() == 0).await;
+        let (first, late) = (place(&inlets, "a.test", 8).await, place(&inlets, "b.test", 1).await);
+        first.bring(rows.bear("a.test", 8));
+        until("the first", || post.carried.load(Ordering::SeqCst) >= 5).await;
+        let (drain, ()) =
+            tokio::join!(worker.drain(Duration::from_secs(5), Duration::from_secs(9)), async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                assert!(inlets.reception.place(&Destination::new("a.test"), 1).is_none());
+                late.bring(rows.bear("b.test", 1));
+            });
+        assert!(drain);
+        let (table, carried) = (rows.table.lock().unwrap(), post.carried.load(Ordering::SeqCst));
+        assert_eq!(table.rows.len(), 12 - carried, "what was carried is recorded");
+        let due = |row: &Row| row.state == State::Waiting && row.due <= rows.now();
+        assert!(table.rows.values().all(due) && carried < 11);
+    }
+}
+
 #[tokio::test]
 async fn without_a_lease_nothing_is_begun() {
     let (rows, post) = (Memory::new(Incarnation::new()), Arc::<Post>::default());
@@ -240,7 +304,8 @@ async fn a_carrier_that_breaks_costs_its_batch_a_moment() {
         ..EngineConfig::default()
     };
     let (all, carrier) = (Arc::clone(&rows), Arc::clone(&post));
-    let worker = Worker::start(config, rows.me, all, carrier, None, bell.clone(), Arc::default());
+    let inlets = Inlets { doorbell: bell.clone(), ..Inlets::default() };
+    let worker = Worker::start(config, rows.me, all, carrier, None, inlets, Arc::default());
     rows.add("a.test", 3);
     until("it is tried again", || rows.left() == 0).await;
     drop(worker);

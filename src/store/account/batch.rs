@@ -1,7 +1,7 @@
-//! A batch of deliveries as one call of `deliver_v1`, or of `deliver_v2` when some of it goes elsewhere.
+//! A batch of deliveries as one call of `deliver_v1`, or of `deliver_v3` when some of it goes elsewhere.
 
-use super::deliver::{Delivery, DeliverySet, Outcome, Placed};
-use super::{Change, outbound, threads};
+use super::deliver::{Delivery, DeliverySet, Done, Outcome, Placed};
+use super::{Change, born, outbound, threads};
 use crate::sql::{Sql, shard};
 use crate::{Session, StoreError};
 use serde_json::Value;
@@ -47,9 +47,9 @@ static DELIVER: Sql = Sql::new(
 );
 
 static DELIVER_AND_QUEUE: Sql = Sql::new(
-    "SELECT outcome, mailbox_id, uidvalidity, uid, modseq, thread_id \
-     FROM deliver_v2($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,\
-     $25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43,$44,$45,$46,$47)",
+    "SELECT outcome, mailbox_id, uidvalidity, uid, modseq, thread_id, recipient_id \
+     FROM deliver_v3($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,\
+     $25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43,$44,$45,$46,$47,$48,$49)",
     &[
         Type::UUID_ARRAY,
         Type::TEXT_ARRAY,
@@ -92,6 +92,8 @@ static DELIVER_AND_QUEUE: Sql = Sql::new(
         Type::FLOAT8_ARRAY,
         Type::JSONB_ARRAY,
         Type::INT4_ARRAY,
+        Type::BOOL_ARRAY,
+        Type::UUID,
         Type::UUID,
         Type::INT4_ARRAY,
         Type::INT8_ARRAY,
@@ -109,20 +111,21 @@ pub(super) struct Batch<'a> {
 }
 
 impl Change for Batch<'_> {
-    /// Per set, per delivery.
-    type Output = Vec<Vec<Outcome>>;
+    /// Per set.
+    type Output = Vec<Done>;
 
     async fn apply(&self, session: &Session) -> Result<Self::Output, StoreError> {
         let rows = self.send(session).await?;
-        if rows.len() != self.sets.iter().map(|set| set.deliveries.len()).sum::<usize>() {
+        let deliveries = self.sets.iter().map(|set| set.deliveries.len()).sum();
+        let Some((placed, born)) = rows.split_at_checked(deliveries) else {
             return Err(StoreError::Bug("deliver_v1 answered for other deliveries".into()));
-        }
-        let mut rows = rows.iter();
-        Ok(self
-            .sets
-            .iter()
-            .map(|set| rows.by_ref().take(set.deliveries.len()).map(outcome).collect())
-            .collect())
+        };
+        let (mut placed, mut born) = (placed.iter(), born::ids(self.sets, born));
+        let done = |set: &DeliverySet| Done {
+            outcomes: placed.by_ref().take(set.deliveries.len()).map(outcome).collect(),
+            born: born.next().unwrap_or_default(),
+        };
+        Ok(self.sets.iter().map(done).collect())
     }
 }
 
@@ -287,7 +290,7 @@ impl Batch<'_> {
             return self.send_as(session, &DELIVER, &[]).await;
         }
         let q = outbound::Columns::of(self.sets);
-        let elsewhere: [&(dyn ToSql + Sync); 19] = [
+        let elsewhere: [&(dyn ToSql + Sync); 21] = [
             &q.offset,
             &q.delay,
             &q.blob,
@@ -301,6 +304,8 @@ impl Batch<'_> {
             &q.expire,
             &q.result,
             &q.delivery,
+            &q.mine,
+            &q.owner,
             &q.node,
             &q.settled_blob,
             &q.settled,

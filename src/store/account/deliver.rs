@@ -1,9 +1,11 @@
 //! What a delivery is made of.
 
 use super::outbound::Outbound;
+use crate::queue::Claimed;
 use chrono::{DateTime, Utc};
 use types::{
-    AccountId, BlobId, Flags, MailboxId, ModSeq, QueueId, TenantId, ThreadId, Uid, UidValidity,
+    AccountId, BlobId, Destination, Flags, MailboxId, ModSeq, QueueId, TenantId, ThreadId, Uid,
+    UidValidity,
 };
 
 /// A message whose bytes are already in the blob store.
@@ -108,4 +110,15 @@ pub enum Outcome {
     Deferred,
     /// The queue row was settled by somebody else.
     NoLongerQueued,
+}
+
+/// What became of a set.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Done {
+    /// Of its deliveries, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// Its recipients elsewhere that are this node's own to send, in their order
+    /// ([`super::RemoteRecipient::mine`]). Fewer where the lease did not run, the destination is paused, or the answer to
+    /// the commit was lost.
+    pub born: Vec<(Destination, Claimed)>,
 }

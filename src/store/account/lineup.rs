@@ -6,7 +6,7 @@
 
 use super::batch::Batch;
 use super::commit;
-use super::deliver::{DeliverySet, Outcome};
+use super::deliver::{DeliverySet, Done, Outcome};
 use super::outcome;
 use crate::{Store, StoreError};
 use std::collections::{HashSet, VecDeque};
@@ -22,7 +22,7 @@ const BATCH_DELIVERIES: usize = 64;
 const RESOLVE_FOR: Duration = Duration::from_secs(30);
 const RESOLVE_PAUSE: Duration = Duration::from_secs(2);
 
-type Answer = Result<Vec<Outcome>, StoreError>;
+type Answer = Result<Done, StoreError>;
 
 struct Waiting {
     set: DeliverySet,
@@ -114,7 +114,15 @@ fn accounts(set: &DeliverySet) -> impl Iterator<Item = AccountId> {
 ///
 /// # Errors
 /// [`StoreError::MaybeHappened`] only when the look-up failed as well; otherwise nothing happened.
-pub async fn deliver(store: &Store, set: DeliverySet) -> Answer {
+pub async fn deliver(store: &Store, set: DeliverySet) -> Result<Vec<Outcome>, StoreError> {
+    accept(store, set).await.map(|done| done.outcomes)
+}
+
+/// As [`deliver`] for a message of which this node sends something at once.
+///
+/// # Errors
+/// As [`deliver`].
+pub async fn accept(store: &Store, set: DeliverySet) -> Answer {
     let (answer, reply) = oneshot::channel();
     store.deliveries.lock().waiting.push_back(Waiting { set, answer });
     pump(store);
@@ -156,9 +164,9 @@ async fn run(store: &Store, batch: Vec<Waiting>, turn: Turn) {
         result = resolve(store, &sets, why).await;
     }
     match result {
-        Ok(outcomes) => {
-            for (answer, outcome) in answers.into_iter().zip(outcomes) {
-                let _ = answer.send(Ok(outcome));
+        Ok(done) => {
+            for (answer, done) in answers.into_iter().zip(done) {
+                let _ = answer.send(Ok(done));
             }
         }
         // One bad set must not fail its neighbours.
@@ -183,10 +191,10 @@ async fn alone(store: &Store, set: DeliverySet) -> Answer {
     if let Err(StoreError::MaybeHappened(why)) = result {
         result = resolve(store, &sets, why).await;
     }
-    result.map(|mut outcomes| outcomes.swap_remove(0))
+    result.map(|mut done| done.swap_remove(0))
 }
 
-async fn attempt(store: &Store, sets: &[DeliverySet]) -> Result<Vec<Vec<Outcome>>, StoreError> {
+async fn attempt(store: &Store, sets: &[DeliverySet]) -> Result<Vec<Done>, StoreError> {
     let result = commit(store, &Batch { sets, skip_busy: false }).await;
     if !matches!(result, Err(StoreError::Locked)) {
         return result;
@@ -195,12 +203,16 @@ async fn attempt(store: &Store, sets: &[DeliverySet]) -> Result<Vec<Vec<Outcome>
     commit(store, &Batch { sets, skip_busy: true }).await
 }
 
+fn unborn(outcomes: Vec<Outcome>) -> Done {
+    Done { outcomes, born: Vec::new() }
+}
+
 /// Looks up a batch whose COMMIT was not answered.
 async fn resolve(
     store: &Store,
     sets: &[DeliverySet],
     why: String,
-) -> Result<Vec<Vec<Outcome>>, StoreError> {
+) -> Result<Vec<Done>, StoreError> {
     metrics::counter!("postrider_commit_unknown_total").increment(1);
     tracing::warn!(%why, sets = sets.len(), "a delivery's outcome is unknown, looking it up");
     if !sets.iter().any(|set| set.newborn) {
@@ -212,7 +224,8 @@ async fn resolve(
     while Instant::now() < end {
         match outcome::happened(store, sets).await {
             Ok(true) => match outcome::read_back(store, sets).await {
-                Ok(outcomes) => return Ok(outcomes),
+                // What is this node's own is found without its owner's knowing, as after a claim without an answer.
+                Ok(all) => return Ok(all.into_iter().map(unborn).collect()),
                 Err(error) => tracing::warn!(%error, "reading a delivery back failed"),
             },
             Ok(false) => return Err(StoreError::Unavailable(why)),

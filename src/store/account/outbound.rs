@@ -26,6 +26,8 @@ pub struct RemoteRecipient {
     pub expire: Duration,
     /// Nothing is to be sent: its end is known and a report is owed.
     pub settled: Option<Settled>,
+    /// It is born as [`Outbound::owner`]'s own, who sends it at once, if its lease runs and nothing is paused.
+    pub mine: bool,
 }
 
 /// An end that is known when the message is accepted.
@@ -53,6 +55,8 @@ pub struct ReportOf {
 pub struct Outbound {
     /// To whom. Needs a newborn message with an envelope.
     pub recipients: Vec<RemoteRecipient>,
+    /// Whose are those that somebody sends at once: this node.
+    pub owner: Option<Incarnation>,
     /// What leaves begins here: after Return-Path, which only the final delivery has (RFC 5321 §4.4).
     pub content_offset: u32,
     /// A report of delay is owed after so long.
@@ -71,7 +75,7 @@ impl Outbound {
     }
 }
 
-/// The parameters of `deliver_v2` that `deliver_v1` does not have.
+/// The parameters of `deliver_v3` that `deliver_v1` does not have.
 #[derive(Default)]
 pub(super) struct Columns<'a> {
     pub offset: Vec<i32>,
@@ -87,6 +91,8 @@ pub(super) struct Columns<'a> {
     pub expire: Vec<f64>,
     pub result: Vec<Option<Value>>,
     pub delivery: Vec<Option<i32>>,
+    pub mine: Vec<bool>,
+    pub owner: Option<Uuid>,
     pub node: Option<Uuid>,
     pub settled_blob: Vec<i32>,
     pub settled: Vec<i64>,
@@ -105,6 +111,7 @@ impl<'a> Columns<'a> {
             for recipient in &set.outbound.recipients {
                 all.push(blob, deliveries, recipient);
             }
+            all.owner = all.owner.or(set.outbound.owner.map(|owner| owner.0));
             if let Some(report) = &set.outbound.report {
                 all.report(blob, report);
             }
@@ -125,6 +132,7 @@ impl<'a> Columns<'a> {
         self.parameters.push(&to.parameters);
         self.wait.push(to.wait.as_secs_f64());
         self.expire.push(to.expire.as_secs_f64());
+        self.mine.push(to.mine);
         self.result.push(to.settled.as_ref().map(|settled| storable(&settled.result)));
         let of = to.settled.as_ref().and_then(|settled| settled.delivery);
         self.delivery.push(of.map(|index| (deliveries_before + index + 1) as i32));

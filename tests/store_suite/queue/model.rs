@@ -13,7 +13,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use store::account::deliver;
+use store::account::accept;
 use store::queue::{
     Claims, Note, RecordRow, Recorded, Written, queue_claim, queue_look, queue_reconcile,
     queue_record, queue_release, queue_sweep, queue_take_over,
@@ -104,16 +104,26 @@ impl<'a> History<'a> {
             recipient.priority = self.rng.random_range(-1..2);
             recipient.wait =
                 Duration::from_secs(*[0, 0, 1000, 2000].choose(&mut self.rng).unwrap_or(&0));
+            recipient.mine = self.rng.random_bool(0.2);
         }
+        let owner = self.node();
+        set.outbound.owner = Some(owner);
         let recipients = set.outbound.recipients.clone();
-        deliver(&self.bench.store, set).await?;
+        let born = accept(&self.bench.store, set).await?.born;
+        let mut born = born.into_iter().map(|(_, claimed)| claimed.id);
         let ids = "SELECT id FROM queue_recipient WHERE queue_id = $1 ORDER BY id";
         for (row, recipient) in self.client.query(ids, &[&queue]).await?.iter().zip(recipients) {
             let due = self.now + recipient.wait.as_millis() as u64;
             let mut new = Row::new(recipient.destination, tenant, due);
             new.priority = recipient.priority;
+            if recipient.mine && recipient.wait.is_zero() {
+                (new.state, new.attempt) = (State::Owned(owner), 1);
+                self.fences.push((row.get(0), Fence { owner, attempt: 1 }));
+                ensure!(born.next() == Some(row.get(0)), "born as its node's own");
+            }
             self.table.rows.insert(row.get(0), new);
         }
+        ensure!(born.next().is_none(), "nobody else is");
         Ok(format!("queued {count}"))
     }
 
