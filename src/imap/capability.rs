@@ -92,6 +92,8 @@ pub enum Capability {
     ThreadReferences,
     /// RFC 5255 §4.3: SEARCH, SORT and THREAD compare by i;unicode-casemap.
     I18nLevel1,
+    /// RFC 5255 §3: texts in the client's language.
+    Language,
     /// RFC 6203: FUZZY keys, and how well messages match.
     SearchFuzzy,
     /// RFC 5466
@@ -188,6 +190,7 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::ThreadOrderedSubject, "THREAD=ORDEREDSUBJECT", false, "RFC 5256"),
     spec(Capability::ThreadReferences, "THREAD=REFERENCES", false, "RFC 5256"),
     spec(Capability::I18nLevel1, "I18NLEVEL=1", false, "RFC 5255"),
+    spec(Capability::Language, "LANGUAGE", true, "RFC 5255"),
     spec(Capability::SearchFuzzy, "SEARCH=FUZZY", false, "RFC 6203"),
     spec(Capability::Filters, "FILTERS", false, "RFC 5466"),
     spec(Capability::MultiSearch, "MULTISEARCH", false, "RFC 7377"),

@@ -114,6 +114,7 @@ pub(crate) enum Verb {
     GetQuotaRoot,
     Id,
     Idle,
+    Language,
     List,
     ListRights,
     Login,
@@ -156,6 +157,8 @@ pub(crate) enum Request {
     },
     Authenticate(Authenticate),
     Enable(Vec<String>),
+    /// Ranges (RFC 5255); none: which languages there are.
+    Language(Vec<String>),
     Compress,
     Idle,
     /// APPEND or REPLACE of a message of parts, the first of which is no literal.
@@ -329,6 +332,14 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec("NOOP", Verb::Noop, ANY, None, "RFC 9051 6.1.2", auth::bare),
     spec("LOGOUT", Verb::Logout, ANY, None, "RFC 9051 6.1.3", auth::bare),
     spec("ID", Verb::Id, ANY, Some(Capability::Id), "RFC 2971 3.1", auth::id),
+    spec(
+        "LANGUAGE",
+        Verb::Language,
+        ANY,
+        Some(Capability::Language),
+        "RFC 5255 3.2",
+        auth::language,
+    ),
     spec("STARTTLS", Verb::StartTls, &[NotAuthenticated], None, "RFC 9051 6.2.1", auth::bare),
     spec(
         "AUTHENTICATE",

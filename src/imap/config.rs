@@ -1,6 +1,7 @@
 //! What a listener allows. Every limit says what it protects.
 
 use crate::capability::{Capabilities, Capability};
+use crate::language::Language;
 use sasl::Mechanisms;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct Config {
     pub plaintext_login: bool,
     /// Mechanisms offered where passwords may be sent, until a driver knows better ([`crate::Session::offer`]).
     pub mechanisms: Mechanisms,
+    /// What a client gets that asks for the "default" language (RFC 5255 §3.2).
+    pub language: Language,
     /// What is announced and obeyed.
     pub capabilities: Capabilities,
     /// Largest message of APPEND in octets; protects disk and memory.
@@ -85,6 +88,7 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::Metadata,
     Capability::Notify,
     Capability::I18nLevel1,
+    Capability::Language,
     Capability::UidOnly,
     Capability::ListMetadata,
     Capability::Catenate,
@@ -108,6 +112,7 @@ impl Config {
             starttls: false,
             plaintext_login: false,
             mechanisms: Mechanisms::USUAL,
+            language: Language::English,
             capabilities: ANNOUNCED,
             max_message_bytes: 50 * 1024 * 1024,
             max_command_bytes_early: 12 * 1024,

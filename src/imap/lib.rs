@@ -13,6 +13,7 @@ mod config;
 mod cursor;
 mod date;
 mod flags;
+mod language;
 mod mailbox;
 mod reader;
 mod response;
@@ -33,6 +34,7 @@ pub use command::{
 pub use config::Config;
 pub use cursor::Refusal;
 pub use flags::{Flag, FlagList, MAX_KEYWORDS};
+pub use language::Language;
 pub use mailbox::{DELIMITER, MAX_NAME_BYTES, Pattern};
 pub use response::{
     Attribute, Code, FetchLine, Found, ListEntry, NamespaceEntry, QuotaResource, ResultChange,

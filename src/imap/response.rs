@@ -25,6 +25,7 @@ pub use search::{Found, ResultChange, Updated};
 pub use sort::ThreadNode;
 pub use text::Style;
 
+use crate::language::Language;
 use crate::set::NumberSet;
 use bytes::BytesMut;
 use types::Flags;
@@ -53,7 +54,7 @@ impl<'a> Writer<'a> {
     /// `* OK [code] text`, and so for NO and BAD.
     pub fn status(&mut self, status: Status, code: Option<&Code<'_>>, text: &str) {
         self.out.extend_from_slice(b"* ");
-        code::write(self.out, status.name(), code, text);
+        code::write(self.out, status.name(), code, text, self.style.language);
     }
 
     /// `* OK text`, the keepalive of IDLE.
@@ -105,7 +106,15 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(b"* OK [PERMANENTFLAGS ");
         let last: &[&str] = if any { &["\\*"] } else { &[] };
         text::push_flags(self.out, flags, keywords, last);
-        self.out.extend_from_slice(b"] Flags that can be set\r\n");
+        self.out.extend_from_slice(b"] ");
+        text::push_text(self.out, "Flags that can be set", self.style.language);
+    }
+
+    /// `* LANGUAGE (...)` (RFC 5255 §3.3): one language is the one in use, several are those there are.
+    pub(crate) fn languages(&mut self, languages: &[Language]) {
+        let tags: Vec<_> = languages.iter().map(|language| language.tag()).collect();
+        let line = format!("* LANGUAGE ({})\r\n", tags.join(" "));
+        self.out.extend_from_slice(line.as_bytes());
     }
 
     /// `* ID (...)` or `* ID NIL` (RFC 2971).

@@ -20,8 +20,9 @@ use crate::capability::{CAPABILITIES, Capabilities, Capability, ENABLED};
 use crate::command::{Append, Command, CommandSpec, Request, Search, State, Verb, criteria};
 use crate::config::Config;
 use crate::cursor::{Cursor, Grammar, Literal, Refusal};
+use crate::language::{LANGUAGES, Language};
 use crate::reader::Reader;
-use crate::response::{Code, Status, Style, Writer};
+use crate::response::{Code, Status, Style, Writer, write_status};
 use crate::secret::Secret;
 use bytes::{Bytes, BytesMut};
 use catenate::Parts;
@@ -175,6 +176,8 @@ pub struct Session {
     compressed: bool,
     /// What the client turned on.
     enabled: Capabilities,
+    /// What texts for people are written in.
+    language: Language,
     /// The highest mod-sequence of the selected mailbox that the client may believe.
     modseq: Option<u64>,
     /// What may be told while no command is in progress (RFC 5465).
@@ -224,6 +227,7 @@ impl Session {
             mechanisms,
             compressed: false,
             enabled: Capabilities::default(),
+            language: Language::Default,
             modseq: None,
             listening: Listening::No,
             numbers: false,
@@ -281,7 +285,9 @@ impl Session {
     /// How strings are to be written for this client.
     #[must_use]
     pub fn style(&self) -> Style {
-        Style { utf8: self.grammar().utf8(), uid_only: self.grammar().uid_only() }
+        let grammar = self.grammar();
+        let (utf8, uid_only) = (grammar.utf8(), grammar.uid_only());
+        Style { utf8, uid_only, language: self.language }
     }
 
     /// Whether the client enabled IMAP4rev2.
@@ -400,7 +406,7 @@ impl Session {
     pub fn bye(&mut self, code: Option<&Code<'_>>, text: &str) {
         if !self.close {
             self.output.extend_from_slice(b"* ");
-            crate::response::write_status(&mut self.output, "BYE", code, text);
+            write_status(&mut self.output, "BYE", code, text, self.language);
             self.close = true;
             self.question = None;
         }
@@ -510,6 +516,11 @@ impl Session {
         self.finish(Status::Ok, None, &text);
     }
 
+    /// `+ text`: the client may go on.
+    fn proceed(&mut self, text: &str) {
+        write_status(&mut self.output, "+", None, text, self.language);
+    }
+
     /// Writes a tagged answer and counts it.
     fn reply(&mut self, status: Status, code: Option<&Code<'_>>, text: &str) {
         let reply = self.rendered(status, code, text);
@@ -520,7 +531,7 @@ impl Session {
     fn rendered(&self, status: Status, code: Option<&Code<'_>>, text: &str) -> BytesMut {
         let mut reply = BytesMut::from(self.tag.as_bytes());
         reply.extend_from_slice(b" ");
-        crate::response::write_status(&mut reply, status.name(), code, text);
+        write_status(&mut reply, status.name(), code, text, self.language);
         reply
     }
 
@@ -597,12 +608,15 @@ impl Session {
                 Step::Again
             }
             Request::Logout => {
-                self.output.extend_from_slice(b"* BYE Logging out\r\n");
+                let language = self.language;
+                self.output.extend_from_slice(b"* ");
+                write_status(&mut self.output, "BYE", None, "Logging out", language);
                 self.reply(Status::Ok, None, "LOGOUT completed");
                 self.close = true;
                 Step::Again
             }
             Request::Enable(names) => self.enable(&names),
+            Request::Language(ranges) => self.speak(&ranges),
             Request::Compress => self.compress(),
             Request::StartTls => self.starttls(),
             Request::Login { user, password } => self.login(user, password),
@@ -676,8 +690,34 @@ impl Session {
     fn forget_login(&mut self) {
         self.go(State::NotAuthenticated);
         self.enabled = Capabilities::default();
+        self.language = Language::Default;
         self.listening = Listening::No;
         self.commands = 0;
+    }
+
+    // ---- LANGUAGE (RFC 5255) ----
+
+    fn speak(&mut self, ranges: &[String]) -> Step {
+        if ranges.is_empty() {
+            self.writer().languages(&LANGUAGES);
+            self.reply(Status::Ok, None, "LANGUAGE completed");
+            return Step::Again;
+        }
+        let Some(language) = Language::matching(ranges, self.config.language) else {
+            // "If the command fails, the server continues to return human-readable responses in the language it was
+            // previously using." (§3.2)
+            self.reply(Status::No, None, "No language that is spoken here");
+            return Step::Again;
+        };
+        self.language = language;
+        self.writer().languages(&[language]);
+        if self.state == State::NotAuthenticated {
+            self.reply(Status::Ok, None, "LANGUAGE completed");
+            return Step::Again;
+        }
+        // "all responses will be in that language starting after the LANGUAGE response. Note that this includes the
+        // NAMESPACE response." (§3.2)
+        self.ask(Open::Command, Event::Command(Command::Namespace))
     }
 
     // ---- COMPRESS (RFC 4978) ----
@@ -708,7 +748,7 @@ impl Session {
         if self.question == Some(Open::Idle) {
             self.question = None;
             self.phase = Phase::Idle;
-            self.output.extend_from_slice(b"+ idling\r\n");
+            self.proceed("idling");
         }
     }
 

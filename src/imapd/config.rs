@@ -1,8 +1,20 @@
 //! Settings of the IMAP service.
 
-use imap::Capability;
+use imap::{Capability, Language};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// What a client is given that asks for the "default" language (RFC 5255 §3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum PreferredLanguage {
+    /// English
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    /// German
+    #[serde(rename = "de")]
+    German,
+}
 
 /// Settings; each limit says what it protects.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,6 +27,8 @@ pub struct ImapdConfig {
     /// Whether clients may enable UTF8=ACCEPT (RFC 6855). It obliges to refuse messages with raw 8-bit header fields from
     /// clients that did not enable it: turn it off while old mail is moved here by such clients.
     pub utf8_accept: bool,
+    /// Which language is the "default" one of the command LANGUAGE: `en` or `de`. English is spoken until a client asks.
+    pub language: PreferredLanguage,
     /// Whether passwords are taken without TLS: for listeners that only a balancer which ends TLS can reach.
     pub plaintext_login: bool,
     /// Wait for a client that has not logged in, in all, in seconds: strangers hold nothing for long.
@@ -40,6 +54,7 @@ impl Default for ImapdConfig {
             hostname: String::new(),
             max_message_bytes: 50 * 1024 * 1024,
             utf8_accept: true,
+            language: PreferredLanguage::English,
             plaintext_login: false,
             login_seconds: 180,
             command_seconds: 31 * 60,
@@ -58,6 +73,10 @@ impl ImapdConfig {
         let mut config = imap::Config {
             starttls,
             plaintext_login: self.plaintext_login,
+            language: match self.language {
+                PreferredLanguage::English => Language::English,
+                PreferredLanguage::German => Language::German,
+            },
             max_message_bytes: self.max_message_bytes,
             command_timeout: Duration::from_secs(self.command_seconds),
             ..imap::Config::new(name)

@@ -18,10 +18,12 @@ mod notify;
 mod seats;
 mod selected;
 mod sets;
+#[cfg(test)]
+mod texts;
 mod update;
 mod wire;
 
-pub use config::ImapdConfig;
+pub use config::{ImapdConfig, PreferredLanguage};
 
 use directory::Directory;
 use ingest::Ingest;

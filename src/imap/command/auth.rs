@@ -1,14 +1,18 @@
-//! Commands of any state and before login: CAPABILITY, ID, LOGIN, AUTHENTICATE, ENABLE.
+//! Commands of any state and before login: CAPABILITY, ID, LANGUAGE, LOGIN, AUTHENTICATE, ENABLE.
 
 use super::{Call, Command, Request, Verb};
 use crate::capability::Capability;
 use crate::cursor::{Cursor, Parsed, Refusal, text_of};
+use crate::language::is_range;
+use crate::response::Code;
 use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 /// "Servers MUST accept ... up to 30 field-value pairs" (RFC 2971 §3.3).
 const MAX_ID_PAIRS: usize = 30;
+/// Most ranges of one LANGUAGE.
+const MAX_RANGES: usize = 64;
 /// Most capabilities of one ENABLE.
 const MAX_ENABLE: usize = 64;
 
@@ -48,6 +52,22 @@ pub(super) fn id(cursor: &mut Cursor<'_>, _: Call) -> Parsed<Request> {
         Ok((key, value))
     })?;
     Ok(Request::Command(Command::Id(pairs)))
+}
+
+/// `"LANGUAGE" *(SP lang-range-quoted)` (RFC 5255 §3.5)
+pub(super) fn language(cursor: &mut Cursor<'_>, _: Call) -> Parsed<Request> {
+    let mut ranges = Vec::new();
+    while cursor.take(b' ') {
+        if ranges.len() >= MAX_RANGES {
+            return Err(Refusal::bad("Too many languages").with(Code::Limit));
+        }
+        let range = cursor.text()?;
+        if !is_range(&range) {
+            return Err(Refusal::bad("Not a language range"));
+        }
+        ranges.push(range);
+    }
+    Ok(Request::Language(ranges))
 }
 
 /// `"LOGIN" SP userid SP password`

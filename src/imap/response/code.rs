@@ -1,6 +1,7 @@
 //! Status and response codes (RFC 9051 §7.1, RFC 5530).
 
-use super::text::{push_number, push_quoted};
+use super::text::{push_number, push_quoted, push_text};
+use crate::language::Language;
 use crate::set::NumberSet;
 use bytes::BytesMut;
 
@@ -241,8 +242,14 @@ fn write_sets(out: &mut BytesMut, validity: u32, sets: &[&NumberSet]) {
     }
 }
 
-/// `OK [CODE] text` and the line end. Line ends within the text become spaces.
-pub(crate) fn write(out: &mut BytesMut, status: &str, code: Option<&Code<'_>>, text: &str) {
+/// `OK [CODE] text` and the line end.
+pub(crate) fn write(
+    out: &mut BytesMut,
+    status: &str,
+    code: Option<&Code<'_>>,
+    text: &str,
+    language: Language,
+) {
     out.extend_from_slice(status.as_bytes());
     out.extend_from_slice(b" ");
     if let Some(code) = code {
@@ -250,11 +257,5 @@ pub(crate) fn write(out: &mut BytesMut, status: &str, code: Option<&Code<'_>>, t
         code.write(out);
         out.extend_from_slice(b"] ");
     }
-    // RFC 3501 asks for at least one character and for ASCII only.
-    let text = if text.is_empty() { "." } else { text };
-    for c in text.bytes() {
-        let safe = if matches!(c, b' '..=b'~') { c } else { b' ' };
-        out.extend_from_slice(&[safe]);
-    }
-    out.extend_from_slice(b"\r\n");
+    push_text(out, text, language);
 }

@@ -154,7 +154,19 @@ impl Writer<'_> {
         self.out.extend_from_slice(b")\r\n");
     }
 
-    /// `* NAMESPACE personal others shared` (RFC 2342)
+    /// ` "TRANSLATION" ("...")`: "a single string, containing the modified UTF-7 ... encoded translation of the namespace
+    /// prefix" (RFC 5255 §3.4).
+    fn translation(&mut self, prefix: &str) {
+        let name = prefix.trim_end_matches(DELIMITER);
+        if let Some(name) = self.style.language.translate(name) {
+            let spelled = crate::utf7::encode(&format!("{name}{DELIMITER}"));
+            self.out.extend_from_slice(b" \"TRANSLATION\" (");
+            push_string(self.out, spelled.as_bytes(), self.style);
+            self.out.extend_from_slice(b")");
+        }
+    }
+
+    /// `* NAMESPACE personal others shared` (RFC 2342), with what the prefixes are called in the client's language.
     pub fn namespace(
         &mut self,
         personal: &[NamespaceEntry<'_>],
@@ -172,7 +184,9 @@ impl Writer<'_> {
                     crate::utf7::encode(entry.prefix)
                 };
                 push_string(self.out, spelled.as_bytes(), self.style);
-                self.out.extend_from_slice(b" \"/\")");
+                self.out.extend_from_slice(b" \"/\"");
+                self.translation(entry.prefix);
+                self.out.extend_from_slice(b")");
             }
             if !group.is_empty() {
                 self.out.extend_from_slice(b")");

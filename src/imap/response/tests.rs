@@ -116,7 +116,7 @@ fn lists() {
 fn status_lines_stay_one_line() {
     let text = "no\r\n* OK [ALERT] such thing ö";
     let line = written(|writer| writer.status(Status::No, Some(&Code::Unavailable), text));
-    assert_eq!(line, "* NO [UNAVAILABLE] no  * OK [ALERT] such thing   \r\n");
+    assert_eq!(line, "* NO [UNAVAILABLE] no  * OK [ALERT] such thing  \r\n");
     assert_eq!(written(|writer| writer.status(Status::Ok, None, "")), "* OK .\r\n");
     let uids = NumberSet::from_iter([3, 4, 5, 9]);
     let code = Code::AppendUid(38_505, &uids);

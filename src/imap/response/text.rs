@@ -1,9 +1,10 @@
 //! Numbers, strings and flags on the wire.
 
+use crate::language::Language;
 use bytes::BytesMut;
 use types::Flags;
 
-/// How strings are written.
+/// How strings and texts are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
     /// IMAP4rev2 was enabled: UTF-8 may stand in quoted strings and in mailbox names.
@@ -13,6 +14,25 @@ pub struct Style {
     pub utf8: bool,
     /// UIDONLY was enabled: messages are named by their UIDs (RFC 9586).
     pub uid_only: bool,
+    /// What texts for people are written in.
+    pub language: Language,
+}
+
+/// A text for people, translated, and the line end. Line ends within it become spaces.
+pub(crate) fn push_text(out: &mut BytesMut, text: &str, language: Language) {
+    let translated = language.translate(text);
+    let text = translated.as_deref().unwrap_or(text);
+    // RFC 3501 asks for at least one character, and for ASCII only until another language is chosen (RFC 5255 §3.5).
+    let text = if text.is_empty() { "." } else { text };
+    for c in text.chars() {
+        let safe = match c {
+            ' '..='~' => c,
+            c if c.is_control() || language == Language::Default => ' ',
+            c => c,
+        };
+        out.extend_from_slice(safe.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Longest string that is looked through for whether it can be quoted.

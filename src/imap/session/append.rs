@@ -77,7 +77,7 @@ impl Session {
         let Some(Open::Append { literal, close }) = self.question else { return };
         self.question = None;
         if literal.sync {
-            self.output.extend_from_slice(b"+ Ready for the message\r\n");
+            self.proceed("Ready for the message");
         }
         self.phase = Phase::Message { left: literal.size, binary: literal.binary && !close, close };
     }

@@ -4,6 +4,7 @@ use super::{Event, Open, Phase, Session, Step};
 use crate::capability::{CAPABILITIES, Capability};
 use crate::command::{Authenticate, State};
 use crate::cursor::Refusal;
+use crate::language::Language;
 use crate::reader::Line;
 use crate::response::{Code, Status};
 use crate::secret::Secret;
@@ -93,6 +94,7 @@ impl Session {
         self.question = None;
         self.tls = true;
         self.fresh = true;
+        self.language = Language::Default;
         self.reader.clear();
         self.phase = Phase::Lines;
     }

@@ -68,7 +68,7 @@ impl Session {
 
     fn go_on(&mut self, literal: Literal, phase: Phase) -> Step {
         if literal.sync {
-            self.output.extend_from_slice(b"+ Ready for more\r\n");
+            self.proceed("Ready for more");
         }
         self.phase = phase;
         Step::Again

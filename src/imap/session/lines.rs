@@ -191,7 +191,7 @@ impl Session {
             return self.refuse(&refusal, Some(literal), most);
         }
         if literal.sync {
-            self.output.extend_from_slice(b"+ OK\r\n");
+            self.proceed("OK");
         }
         self.phase = Phase::Literal { left: literal.size };
         Step::Again

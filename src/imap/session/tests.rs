@@ -257,7 +257,10 @@ impl Client {
                     .collect();
                 writer.mailbox_status(mailbox, &values);
             }
-            Command::Namespace => writer.namespace(&[NamespaceEntry { prefix: "" }], &[], &[]),
+            Command::Namespace => {
+                let [own, others] = ["", "Other Users/"].map(|prefix| NamespaceEntry { prefix });
+                writer.namespace(&[own], &[others], &[]);
+            }
             Command::Id(_) => writer.id(&[("name", "Postrider")]),
             Command::Expunge { .. } if qresync => {
                 writer.vanished(false, &[405, 407, 410, 425].into_iter().collect());
@@ -585,6 +588,7 @@ fn transcripts() {
 fn arguments(name: &str) -> &'static str {
     match name {
         "ID" => " NIL",
+        "LANGUAGE" => " de",
         "AUTHENTICATE" => " PLAIN AGZyZWQAc2VjcmV0",
         "LOGIN" => " fred secret",
         "ENABLE" => " IMAP4rev2",
@@ -659,6 +663,7 @@ fn nothing_works_unannounced() {
         (Id, "ID NIL"),
         (Enable, "ENABLE X"),
         (Idle, "IDLE\r\nDONE"),
+        (Language, "LANGUAGE de"),
         (Namespace, "NAMESPACE"),
         (Unselect, "UNSELECT"),
         (UidPlus, "UID EXPUNGE 1"),

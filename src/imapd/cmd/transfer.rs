@@ -34,7 +34,7 @@ fn expunged(client: &mut Client, some: bool) -> Result<Answer, Stop> {
         return Ok(Answer::ok());
     }
     let told = client.selected()?.view.told_modseq().0;
-    Ok(Answer::ok_with(Code::HighestModSeq(told), "Expunged"))
+    Ok(Answer::ok_with(Code::HighestModSeq(told), "Messages expunged"))
 }
 
 /// The messages meant, and where they are to go.
@@ -104,7 +104,7 @@ pub(crate) async fn move_(client: &mut Client, transfer: &Transfer) -> Result<An
     if let Some(uidvalidity) = all.uidvalidity {
         let (from, to) = sets(&all);
         let code = Code::CopyUid(uidvalidity.0, &from, &to);
-        client.machine.writer().status(Status::Ok, Some(&code), "Moved");
+        client.machine.writer().status(Status::Ok, Some(&code), "Messages moved");
     }
     client.update_quietly(Look::Own).await?;
     match failed {
