@@ -5,6 +5,7 @@
 
 mod catenate;
 mod compress;
+mod limit;
 mod model;
 mod quota;
 mod sessions;

@@ -102,6 +102,8 @@ pub enum Capability {
     MultiSearch,
     /// RFC 9394
     Partial,
+    /// RFC 9738: announced with [`crate::Config::message_limit`], which a driver keeps.
+    MessageLimit,
     /// RFC 9208
     Quota,
     /// RFC 9208 §5.1: octets, in units of 1,024.
@@ -195,6 +197,7 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::Filters, "FILTERS", false, "RFC 5466"),
     spec(Capability::MultiSearch, "MULTISEARCH", false, "RFC 7377"),
     spec(Capability::Partial, "PARTIAL", false, "RFC 9394"),
+    spec(Capability::MessageLimit, "MESSAGELIMIT", false, "RFC 9738"),
     spec(Capability::Quota, "QUOTA", false, "RFC 9208"),
     spec(Capability::QuotaResStorage, "QUOTA=RES-STORAGE", false, "RFC 9208"),
     spec(Capability::QuotaResMessage, "QUOTA=RES-MESSAGE", false, "RFC 9208"),

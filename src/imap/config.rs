@@ -22,6 +22,9 @@ pub struct Config {
     pub capabilities: Capabilities,
     /// Largest message of APPEND in octets; protects disk and memory.
     pub max_message_bytes: u64,
+    /// Most messages of one FETCH, SEARCH, STORE, COPY, MOVE, UID EXPUNGE or APPEND (RFC 9738). `None`: there is no such
+    /// limit, and none is announced.
+    pub message_limit: Option<u32>,
     /// Longest command with its literals before login, long enough for tokens; protects memory against strangers.
     pub max_command_bytes_early: usize,
     /// The same after login.
@@ -115,6 +118,7 @@ impl Config {
             language: Language::English,
             capabilities: ANNOUNCED,
             max_message_bytes: 50 * 1024 * 1024,
+            message_limit: None,
             max_command_bytes_early: 12 * 1024,
             max_command_bytes: 64 * 1024,
             max_discarded_bytes: 1024 * 1024,

@@ -91,6 +91,11 @@ impl Answer {
         self.status == Status::Ok
     }
 
+    /// Whether it is OK and has no response code.
+    pub(crate) fn is_bare_ok(&self) -> bool {
+        self.is_ok() && matches!(self.code, Detail::None)
+    }
+
     /// The response code, if it is one without sets.
     pub(crate) fn code(&self) -> Option<Code<'static>> {
         match &self.code {

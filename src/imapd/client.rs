@@ -51,6 +51,8 @@ pub(crate) struct Client {
     pub(crate) selected: Option<Selected>,
     pub(crate) upload: Option<Box<Upload>>,
     pub(crate) notify: Option<Box<Watching>>,
+    /// The lowest UID that the command under way is about, where it may not be about all (RFC 9738).
+    pub(crate) cut: Option<u32>,
     begun: Instant,
 }
 
@@ -100,6 +102,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: Stream, implicit_tls: bool,
         selected: None,
         upload: None,
         notify: None,
+        cut: None,
         begun: Instant::now(),
     });
     metrics::gauge!("postrider_imap_sessions").increment(1);
@@ -345,10 +348,12 @@ impl Client {
         if self.machine.is_ending() {
             return Ok(());
         }
+        self.cut = None;
         let answer = match crate::cmd::run(self, command).await {
             Ok(answer) | Err(Stop::Answer(answer)) => answer,
             Err(Stop::Gone(error)) => return Err(error),
         };
+        let answer = self.limited(answer);
         let outcome = if answer.is_ok() { "ok" } else { "failed" };
         metrics::counter!("postrider_imap_commands_total", "command" => name, "outcome" => outcome)
             .increment(1);

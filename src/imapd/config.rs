@@ -2,6 +2,7 @@
 
 use imap::{Capability, Language};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// What a client is given that asks for the "default" language (RFC 5255 §3.2).
@@ -29,6 +30,9 @@ pub struct ImapdConfig {
     pub utf8_accept: bool,
     /// Which language is the "default" one of the command LANGUAGE: `en` or `de`. English is spoken until a client asks.
     pub language: PreferredLanguage,
+    /// Most messages that one FETCH, SEARCH, STORE, COPY, MOVE, UID EXPUNGE or APPEND may be about (RFC 9738); unset, there
+    /// is no such limit. Clients that do not know of it see the last messages of a mailbox only; not below 1,000.
+    pub message_limit: Option<NonZeroU32>,
     /// Whether passwords are taken without TLS: for listeners that only a balancer which ends TLS can reach.
     pub plaintext_login: bool,
     /// Wait for a client that has not logged in, in all, in seconds: strangers hold nothing for long.
@@ -55,6 +59,7 @@ impl Default for ImapdConfig {
             max_message_bytes: 50 * 1024 * 1024,
             utf8_accept: true,
             language: PreferredLanguage::English,
+            message_limit: None,
             plaintext_login: false,
             login_seconds: 180,
             command_seconds: 31 * 60,
@@ -78,11 +83,15 @@ impl ImapdConfig {
                 PreferredLanguage::German => Language::German,
             },
             max_message_bytes: self.max_message_bytes,
+            message_limit: self.message_limit.map(NonZeroU32::get),
             command_timeout: Duration::from_secs(self.command_seconds),
             ..imap::Config::new(name)
         };
         if !self.utf8_accept {
             config.capabilities = config.capabilities.without(Capability::Utf8Accept);
+        }
+        if self.message_limit.is_some() {
+            config.capabilities = config.capabilities.with(Capability::MessageLimit);
         }
         config
     }

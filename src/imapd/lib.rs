@@ -14,6 +14,7 @@ mod client;
 mod cmd;
 mod config;
 mod contexts;
+mod limit;
 mod notify;
 mod seats;
 mod selected;

@@ -110,6 +110,27 @@ impl Mail {
         Ok(stored)
     }
 
+    /// The messages of a set that have `\Deleted` now.
+    ///
+    /// # Errors
+    /// [`MailError::Busy`], [`MailError::Unavailable`].
+    pub async fn deleted(&self, view: &View, among: &UidSet) -> Result<UidSet, MailError> {
+        let (target, mut after, mut found) = (view.target(), 0, UidSet::default());
+        loop {
+            let (account, mailbox) = (target.account, target.mailbox);
+            let limit = CHUNK as u32;
+            let uids =
+                store::message::uids_deleted(&self.store, account, mailbox, after, limit).await?;
+            let Some(last) = uids.last() else { break };
+            after = last.0;
+            uids.iter().for_each(|uid| found.push(uid.0));
+            if uids.len() < CHUNK {
+                break;
+            }
+        }
+        Ok(view.known(among).intersection(&found))
+    }
+
     /// Removes the messages with `\Deleted`, of the whole mailbox or of a set, and tells how many. The view hears
     /// of it at the next [`Mail::sync`].
     ///

@@ -171,6 +171,24 @@ impl Query {
 }
 
 impl Query {
+    /// The messages that have to be looked at.
+    #[must_use]
+    pub fn searched(&self, view: &View) -> UidSet {
+        self.candidates(view.all().difference(view.vanished()))
+    }
+
+    /// From now on among these messages only.
+    pub fn narrow(&mut self, uids: UidSet) {
+        let within = Node::Key(Key::Uids(uids));
+        match &mut self.root {
+            Node::And(nodes) => nodes.push(within),
+            root => {
+                let all = std::mem::replace(root, Node::And(Vec::new()));
+                *root = Node::And(vec![all, within]);
+            }
+        }
+    }
+
     /// Only messages that changed after this can match.
     fn changed_since(&self) -> Option<ModSeq> {
         let of = |node: &Node| match node {

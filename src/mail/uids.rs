@@ -71,6 +71,33 @@ impl UidSet {
         self.0.get(at).is_some_and(|run| run.contains(&uid))
     }
 
+    /// The smallest.
+    #[must_use]
+    pub fn first(&self) -> Option<u32> {
+        self.0.first().map(|run| *run.start())
+    }
+
+    /// All but the largest `count`, and those.
+    #[must_use]
+    pub fn split_last(&self, count: u64) -> (Self, Self) {
+        let mut before = self.len().saturating_sub(count);
+        let (mut head, mut tail) = (Self::default(), Self::default());
+        for run in &self.0 {
+            let (first, last) = (*run.start(), *run.end());
+            let length = u64::from(last - first) + 1;
+            // How many of this run belong to the head.
+            let here = before.min(length);
+            before -= here;
+            if here > 0 {
+                head.push_run(first, first + (here - 1) as u32);
+            }
+            if here < length {
+                tail.push_run(first + here as u32, last);
+            }
+        }
+        (head, tail)
+    }
+
     /// What is in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
@@ -238,6 +265,11 @@ mod tests {
             for uid in 0..45 {
                 prop_assert_eq!(x.contains(uid), a.contains(&uid));
             }
+            let (head, tail) = x.split_last(b.len() as u64);
+            let cut = a.len().saturating_sub(b.len());
+            prop_assert!(head.iter().eq(a.iter().copied().take(cut)));
+            prop_assert!(tail.iter().eq(a.iter().copied().skip(cut)));
+            prop_assert_eq!(tail.first(), a.iter().copied().nth(cut));
         }
 
         #[test]

@@ -458,6 +458,20 @@ fn plain(name: &str) -> Option<SearchKey> {
     })
 }
 
+/// A UID, and those on one side of it (RFC 9738 §3.2).
+fn uids_beside(
+    cursor: &mut Cursor<'_>,
+    range: impl FnOnce(u32) -> Option<(u32, u32)>,
+) -> Parsed<SearchKey> {
+    cursor.need(Capability::MessageLimit)?;
+    let uid = cursor.number()?;
+    if uid == 0 {
+        return Err(Refusal::bad("0 is no UID"));
+    }
+    let uids = range(uid).map(|range| SearchKey::Uid(SequenceSet::Ranges(vec![range])));
+    Ok(uids.unwrap_or_else(|| SearchKey::Not(Box::new(SearchKey::All))))
+}
+
 fn with_argument(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
     const UNKNOWN: Refusal = Refusal::bad("Unknown search key");
     let kind = match name {
@@ -486,6 +500,8 @@ fn with_argument(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
             | "LARGER"
             | "SMALLER"
             | "UID"
+            | "UIDAFTER"
+            | "UIDBEFORE"
             | "OLDER"
             | "YOUNGER"
             | "MODSEQ"
@@ -522,6 +538,8 @@ fn with_argument(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
         "LARGER" => SearchKey::Larger(cursor.number64()?),
         "SMALLER" => SearchKey::Smaller(cursor.number64()?),
         "UID" => SearchKey::Uid(sequence_set(cursor)?),
+        "UIDAFTER" => uids_beside(cursor, |uid| (uid.checked_add(1)?, u32::MAX).into())?,
+        "UIDBEFORE" => uids_beside(cursor, |uid| (uid > 1).then_some((1, uid - 1)))?,
         "OLDER" => SearchKey::Older(interval(cursor)?),
         "YOUNGER" => SearchKey::Younger(interval(cursor)?),
         "MODSEQ" => SearchKey::ModSeq(search_modseq(cursor)?),

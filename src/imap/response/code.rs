@@ -64,6 +64,8 @@ pub enum Code<'a> {
     Limit,
     /// MAILBOXID (RFC 8474 §4.1)
     MailboxId(&'a str),
+    /// RFC 9738 §3.1: the limit, and the lowest UID that was processed.
+    MessageLimit(u32, Option<u32>),
     /// RFC 5464 §4.2.1: the size of the largest value left out.
     MetadataLongEntries(u64),
     /// RFC 5464 §4.3: the largest value that is taken.
@@ -133,6 +135,7 @@ impl Code<'_> {
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
             Self::MailboxId(_) => "MAILBOXID",
+            Self::MessageLimit(..) => "MESSAGELIMIT",
             Self::MetadataLongEntries(_) => "METADATA LONGENTRIES",
             Self::MetadataMaxSize(_) => "METADATA MAXSIZE",
             Self::MetadataTooMany => "METADATA TOOMANY",
@@ -192,6 +195,12 @@ impl Code<'_> {
                     None => out.extend_from_slice(b"NIL"),
                 }
                 out.extend_from_slice(b")");
+            }
+            Self::MessageLimit(limit, uid) => {
+                for number in [Some(*limit), *uid].into_iter().flatten() {
+                    out.extend_from_slice(b" ");
+                    push_number(out, u64::from(number));
+                }
             }
             Self::NoUpdate(tag) => {
                 out.extend_from_slice(b" ");

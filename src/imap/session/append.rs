@@ -177,6 +177,13 @@ impl Session {
         if !append || !self.config.capabilities.serves(Capability::MultiAppend) {
             return Err(Refusal::bad("This command takes one message"));
         }
+        if let Some(limit) = self.config.message_limit
+            && self.messages >= limit as usize
+        {
+            // "no messages are appended when the server MESSAGELIMIT is exceeded" (RFC 9738 §3.1)
+            let code = Code::MessageLimit(limit, None);
+            return Err(Refusal::no(code, "Too many messages for one APPEND"));
+        }
         if self.messages >= MAX_MESSAGES {
             return Err(Refusal::no(Code::Limit, "Too many messages for one APPEND"));
         }

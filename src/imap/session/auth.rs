@@ -45,7 +45,14 @@ impl Session {
             .iter()
             .filter(|spec| self.config.capabilities.has(spec.capability))
             .filter(|spec| spec.early || !stranger)
+            .filter(|spec| {
+                spec.capability != Capability::MessageLimit || self.config.message_limit.is_some()
+            })
             .map(|spec| match spec.capability {
+                Capability::MessageLimit => {
+                    let limit = self.config.message_limit.unwrap_or(u32::MAX);
+                    format!("{}={limit}", spec.name).into()
+                }
                 Capability::AppendLimit => {
                     format!("{}={}", spec.name, self.config.max_message_bytes).into()
                 }

@@ -723,6 +723,7 @@ fn nothing_works_unannounced() {
         (SortDisplay, "SORT (DISPLAYFROM) UTF-8 ALL"),
         (ESort, "SORT RETURN (COUNT) (DATE) UTF-8 ALL"),
         (ContextSort, "SORT RETURN (UPDATE) (DATE) UTF-8 ALL"),
+        (MessageLimit, "SEARCH UIDAFTER 1"),
         (Partial, "SEARCH RETURN (PARTIAL 1:2) ALL"),
         (ContextSearch, "SEARCH RETURN (PARTIAL 1:2) ALL"),
         (QuotaSet, "SETQUOTA \"\" ()"),

@@ -10,6 +10,7 @@ pub(super) mod pieces;
 use crate::answer::{Answer, Stop};
 use crate::client::Client;
 use crate::cmd::resync::{earlier, ever};
+use crate::limit::part_within;
 use crate::selected::Selected;
 use crate::sets::{from_wire, to_wire};
 use crate::update::{broken, tell_keywords};
@@ -98,22 +99,33 @@ pub(crate) async fn fetch(client: &mut Client, fetch: Fetch) -> Result<Answer, S
     let mail = client.shared.mail.clone();
     let mut uids = client.meant(&fetch.set, fetch.uid).await?;
     if let Some(partial) = fetch.partial {
+        part_within(client.message_limit(), partial)?;
         uids = from_wire(&partial.clip(&to_wire(&uids)));
     }
     if fetch.changed_since.is_some() {
         uids = changed(client, &fetch, uids).await?;
     }
+    let uids = client.within_limit(uids);
     let selected = client.selected()?;
     let plan = Plan::new(fetch.items, &selected.view);
     let (wanted, mut told) = (uids.len(), Told::default());
-    let mut pages = Pages::new(selected.view.target(), uids);
-    while let Some(mut rows) = pages.next(&mail).await? {
-        if let Some(since) = fetch.changed_since {
-            let all = rows.len();
-            rows.retain(|row| row.modseq.0 > since);
-            told.messages += (all - rows.len()) as u64;
+    let target = selected.view.target();
+    let last_first = client.cut.is_some();
+    for uids in client.pieces(uids) {
+        let (mut pages, mut piece) = (Pages::new(target, uids), Vec::new());
+        while let Some(mut rows) = pages.next(&mail).await? {
+            if let Some(since) = fetch.changed_since {
+                let all = rows.len();
+                rows.retain(|row| row.modseq.0 > since);
+                told.messages += (all - rows.len()) as u64;
+            }
+            match last_first {
+                true => piece.append(&mut rows),
+                false => page(client, &mail, &plan, rows, &mut told).await?,
+            }
         }
-        page(client, &mail, &plan, rows, &mut told).await?;
+        piece.reverse();
+        page(client, &mail, &plan, piece, &mut told).await?;
     }
     if let Some(answer) = told.damaged {
         return Ok(answer);

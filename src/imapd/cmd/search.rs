@@ -58,6 +58,19 @@ impl<'a> Plan<'a> {
         Ok(self.mail.highest_modseq(target, &returned).await?.map(|modseq| modseq.0))
     }
 
+    /// Searches the last `limit` messages only, if there are more to be looked at (RFC 9738 §3.1: "searched messages (note,
+    /// NOT the number of matched messages)"); the lowest UID among them.
+    fn cut(&mut self, limit: u64) -> Option<u32> {
+        let searched = self.query.searched(&self.selected.view);
+        if searched.len() <= limit {
+            return None;
+        }
+        let last = searched.split_last(limit).1;
+        let lowest = last.first();
+        self.query.narrow(last);
+        lowest
+    }
+
     fn numbers(&self, uid: bool, found: &UidSet) -> NumberSet {
         if uid { to_wire(found) } else { numbers_of(&self.selected.view, found) }
     }
@@ -124,7 +137,9 @@ fn forget_saved(client: &mut Client, failed: bool) {
 
 async fn search_or_fail(client: &mut Client, search: &Search) -> Result<Answer, Stop> {
     let search = &*filters::expanded(client, search).await?;
-    let plan = Plan::new(client, search)?;
+    let limit = client.message_limit();
+    let mut plan = Plan::new(client, search)?;
+    let cut = limit.and_then(|limit| plan.cut(limit.into()));
     let wanted = search.returns.is_some_and(|returns| returns.relevancy);
     let work = scored(&plan.mail, &plan.selected.view, &plan.query, wanted, &plan.progress);
     let (found, scores) = patiently(plan.machine, plan.wire, &plan.progress, work).await?;
@@ -138,7 +153,12 @@ async fn search_or_fail(client: &mut Client, search: &Search) -> Result<Answer, 
     let more = Found { modseq, place: None, scores: scores.as_deref() };
     plan.machine.writer().search_with(&tag, search, &numbers, more);
     let query = plan.query;
-    client.keep(search, query, Kept::Set(found), None);
+    client.cut = cut;
+    if cut.is_some() && search.updates() {
+        client.refuse_update("Not all messages were searched");
+    } else {
+        client.keep(search, query, Kept::Set(found), None);
+    }
     Ok(Answer::ok())
 }
 

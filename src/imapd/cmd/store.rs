@@ -13,7 +13,9 @@ pub(crate) async fn store(client: &mut Client, store: &Store) -> Result<Answer, 
     if client.selected()?.view.access() == Access::ReadOnly {
         return Ok(Answer::no(Code::NoPerm, "The mailbox is selected read-only"));
     }
-    let uids = client.meant(&store.set, store.uid).await?;
+    let meant = client.meant(&store.set, store.uid).await?;
+    let uids = client.within_limit(meant);
+    let last_first = client.cut.is_some();
     let change = FlagChange {
         op: match store.action {
             StoreAction::Replace => FlagOp::Set,
@@ -24,10 +26,13 @@ pub(crate) async fn store(client: &mut Client, store: &Store) -> Result<Answer, 
         keywords: store.flags.keywords.clone(),
         unchanged_since: store.unchanged_since.map(ModSeq),
     };
-    let (mut told, mut left_alone) = (0, UidSet::default());
-    for chunk in uids.chunks() {
+    let (mut told, mut left_alone) = (0, Vec::new());
+    for chunk in client.pieces(uids.clone()).iter().flat_map(UidSet::chunks) {
         let view = &mut client.selected()?.view;
-        let stored = mail.store_flags(view, &chunk, &change).await?;
+        let mut stored = mail.store_flags(view, &chunk, &change).await?;
+        if last_first {
+            stored.reverse();
+        }
         told += stored.len() as u64;
         client.selected()?.contexts.touch(&chunk.iter().map(|uid| uid.0).collect());
         for row in &stored {
@@ -41,6 +46,7 @@ pub(crate) async fn store(client: &mut Client, store: &Store) -> Result<Answer, 
     if !left_alone.is_empty() {
         // "the server MUST return in the tagged response a MODIFIED response code" (RFC 7162 §3.1.3).
         let view = &client.selected()?.view;
+        let left_alone: UidSet = left_alone.into_iter().collect();
         let set = if store.uid { to_wire(&left_alone) } else { numbers_of(view, &left_alone) };
         return Ok(Answer::modified(set));
     }

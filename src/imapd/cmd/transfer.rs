@@ -17,7 +17,16 @@ pub(crate) async fn expunge(
         return Ok(Answer::no(Code::NoPerm, READ_ONLY));
     }
     let only = match uids {
-        Some(set) => Some(client.meant(set, true).await?),
+        Some(set) => {
+            let mut meant = client.meant(set, true).await?;
+            if client.message_limit().is_some_and(|limit| meant.len() > u64::from(limit)) {
+                // Messages with \Deleted are what counts here (RFC 9738 §3.1).
+                meant = mail.deleted(&client.selected()?.view, &meant).await?;
+                meant = client.within_limit(meant);
+            }
+            Some(meant)
+        }
+        // "Unlike UID EXPUNGE, the server MUST NOT impose any message limit when processing EXPUNGE." (§3.1)
         None => None,
     };
     let result = mail.expunge(&client.selected()?.view, only.as_ref()).await;
@@ -54,6 +63,7 @@ fn sets(copied: &CopyUids) -> (NumberSet, NumberSet) {
 
 pub(crate) async fn copy(client: &mut Client, transfer: &Transfer) -> Result<Answer, Stop> {
     let (uids, target) = plan(client, transfer).await?;
+    client.all_within_limit(&uids)?;
     let mail = client.shared.mail.clone();
     let copied = mail.copy(&client.selected()?.view, &uids, target).await?;
     let (from, to) = sets(&copied);
@@ -85,6 +95,7 @@ pub(crate) async fn move_(client: &mut Client, transfer: &Transfer) -> Result<An
         return Ok(Answer::no(Code::NoPerm, READ_ONLY));
     }
     let (uids, target) = plan(client, transfer).await?;
+    let uids = client.within_limit(uids);
     let mail = client.shared.mail.clone();
     let mut all = CopyUids::default();
     let mut failed = None;
