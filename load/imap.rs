@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 use bytes::{Buf, Bytes, BytesMut};
+use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Longest wait for more octets.
@@ -12,9 +13,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Largest response taken.
 const LARGEST: usize = 256 << 20;
 
+/// What octets go over, plain or not.
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
+
 /// One connection.
 pub struct Imap {
-    stream: TcpStream,
+    stream: Box<dyn Socket>,
     buffer: BytesMut,
     tag: u32,
 }
@@ -25,8 +30,20 @@ impl Imap {
     /// # Errors
     /// When the server does not greet.
     pub async fn connect(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+        Self::greeted(Box::new(tcp(address).await?)).await
+    }
+
+    /// Connects with TLS from the first octet, and reads the greeting.
+    ///
+    /// # Errors
+    /// When the server does not greet.
+    pub async fn connect_tls(address: SocketAddr) -> Result<Self> {
+        let name = ServerName::try_from("localhost").context("a name")?;
+        let tls = testkit::trusting_tls()?.connect(name, tcp(address).await?);
+        Self::greeted(Box::new(tokio::time::timeout(PATIENCE, tls).await.context("TLS")??)).await
+    }
+
+    async fn greeted(stream: Box<dyn Socket>) -> Result<Self> {
         let mut client = Self { stream, buffer: BytesMut::with_capacity(64 << 10), tag: 0 };
         let greeting = client.next().await?;
         if !greeting.starts_with(b"* OK") {
@@ -40,9 +57,16 @@ impl Imap {
     /// # Errors
     /// When the server refuses.
     pub async fn login(address: SocketAddr, user: &str, password: &str) -> Result<Self> {
-        let mut client = Self::connect(address).await?;
-        client.command(&format!("LOGIN \"{user}\" \"{password}\"")).await?;
-        Ok(client)
+        Self::connect(address).await?.logged_in(user, password).await
+    }
+
+    /// The same connection, logged in.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn logged_in(mut self, user: &str, password: &str) -> Result<Self> {
+        self.command(&format!("LOGIN \"{user}\" \"{password}\"")).await?;
+        Ok(self)
     }
 
     /// Selects a mailbox and tells how many messages it has.
@@ -191,6 +215,12 @@ impl Imap {
             }
         }
     }
+}
+
+async fn tcp(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// How far a response has been looked at.

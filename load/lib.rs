@@ -4,6 +4,7 @@
 //! Every scenario proves by reading back that the work was really done, and fails otherwise. Everything is
 //! bounded: counts are given, waits have limits, and servers live in a throwaway folder.
 
+pub mod big;
 pub mod cpu;
 pub mod floor;
 pub mod imap;

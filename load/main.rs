@@ -9,7 +9,7 @@ use load::report::Report;
 use load::scenario::{self, Plan};
 use load::stage::{Blobs, Coordinator, Stage, StageOptions};
 use load::target::Target;
-use load::{floor, parsers, submission, waiting};
+use load::{big, floor, parsers, submission, waiting};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// message. Everything is started privately and thrown away.
 #[derive(Debug, Parser)]
 struct Args {
-    /// What to do; `all` is everything but `waiting`, which takes long.
+    /// What to do; `all` is everything but `waiting` and `big`, which take long.
     #[arg(required = true)]
     scenarios: Vec<Scenario>,
     /// Which messages arrive; both when not given.
@@ -61,6 +61,12 @@ struct Args {
     /// Waiting: how many recipients wait.
     #[arg(long, default_value_t = 1_000_000)]
     waiting: u64,
+    /// Big: messages of the mailbox.
+    #[arg(long, default_value_t = 1_000_000)]
+    messages: u64,
+    /// Idle: sessions; may be given twice.
+    #[arg(long, default_values_t = [1_000])]
+    sessions: Vec<u64>,
     /// Where to write the figures as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -74,7 +80,7 @@ struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Scenario {
-    /// All of the others but waiting.
+    /// All of the others but waiting and big.
     All,
     /// What the parts cost without a server: file, PUT, delivery transaction.
     Floor,
@@ -94,7 +100,7 @@ enum Scenario {
     Store,
     /// Connect, LOGIN, SELECT, LOGOUT.
     Login,
-    /// A thousand sessions that do nothing.
+    /// Sessions that do nothing, without TLS and with it.
     Idle,
     /// Mail to watched mailboxes over several nodes.
     IdleFanout,
@@ -102,6 +108,8 @@ enum Scenario {
     Submission,
     /// The same, and doing nothing, without and with a million recipients that are not due.
     Waiting,
+    /// A mailbox of a million messages, and lists that nobody remembers.
+    Big,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -223,6 +231,11 @@ async fn measure(args: &Args, report: &mut Report) -> Result<()> {
                 report.add(row);
             }
         }
+        if args.scenarios.contains(&Scenario::Big) {
+            let mut stage = Stage::up(&args.stage(setup)?).await?;
+            big::big(&mut stage, &args.plan(Mix::Small, 70), args.messages, report).await?;
+            stage.check().await?;
+        }
         if args.does(Scenario::IdleFanout) && setup.coordinator == Coordinator::Redis {
             let setup = Setup { nodes: setup.nodes.max(3), ..setup };
             let stage = Stage::up(&args.stage(setup)?).await?;
@@ -284,8 +297,13 @@ async fn run(args: &Args, target: &Arc<Target>, report: &mut Report) -> Result<(
         report.add(scenario::login(target, &args.plan(Mix::Small, 33)).await?);
     }
     if args.does(Scenario::Idle) {
-        let plan = Plan { count: 1_000, ..args.plan(Mix::Small, 34) };
-        report.add(scenario::idle(target, &plan).await?);
+        for sessions in &args.sessions {
+            let plan = Plan { count: *sessions, ..args.plan(Mix::Small, 34) };
+            report.add(scenario::idle(target, &plan, false).await?);
+            if !target.imaps.is_empty() {
+                report.add(scenario::idle(target, &plan, true).await?);
+            }
+        }
     }
     Ok(())
 }

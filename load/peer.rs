@@ -62,6 +62,7 @@ pub async fn postfix_dovecot(storage: Storage, accounts: usize) -> Result<Postfi
         smtp: vec![smtp],
         greeting: "EHLO",
         imap: vec![imap],
+        imaps: vec![],
         http: vec![],
         groups,
         accounts,
@@ -109,7 +110,7 @@ fn start_dovecot(
          userdb {{\n driver = passwd-file\n args = {users}\n}}\n\
          service imap-login {{\n inet_listener imap {{\n  address = 127.0.0.1\n  port = {port}\n }}\n \
          inet_listener imaps {{\n  port = 0\n }}\n process_min_avail = 2\n}}\n\
-         service imap {{\n process_limit = 4096\n}}\n\
+         service imap {{\n process_limit = 8192\n}}\n\
          service lmtp {{\n process_min_avail = 2\n unix_listener {folder}/lmtp {{\n  mode = 0666\n }}\n}}\n\
          namespace inbox {{\n inbox = yes\n separator = /\n}}\n",
         folder = folder.display(),

@@ -149,6 +149,7 @@ async fn target(
         smtp: of(Node::smtp)?,
         greeting: "EHLO",
         imap: of(Node::imap)?,
+        imaps: of(Node::imaps)?,
         http: of(Node::http)?,
         groups,
         accounts,

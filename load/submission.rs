@@ -238,6 +238,7 @@ pub async fn postfix(plan: &Plan) -> Result<Row> {
         smtp: vec![smtp],
         greeting: "EHLO",
         imap: vec![],
+        imaps: vec![],
         http: vec![],
         groups: Groups::default().with("Postfix", vec![daemon.pid()]),
         accounts: from.clone(),

@@ -24,6 +24,8 @@ pub struct Target {
     pub greeting: &'static str,
     /// IMAP without TLS, one address per node.
     pub imap: Vec<SocketAddr>,
+    /// IMAP with TLS, one address per node; none for peers.
+    pub imaps: Vec<SocketAddr>,
     /// Where the nodes tell their metrics; none for peers.
     pub http: Vec<SocketAddr>,
     /// All its processes.
@@ -57,6 +59,17 @@ impl Target {
             .with_context(|| format!("{} as {}", self.name, self.accounts[account]))
     }
 
+    /// As [`Target::login`], over TLS.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn login_tls(&self, account: usize, node: usize) -> Result<Imap> {
+        let imap = Imap::connect_tls(self.imaps[node % self.imaps.len()]).await?;
+        imap.logged_in(&self.accounts[account], &self.password)
+            .await
+            .with_context(|| format!("{} as {}", self.name, self.accounts[account]))
+    }
+
     /// How many messages each of the first `accounts` accounts has in its INBOX.
     ///
     /// # Errors
@@ -80,6 +93,9 @@ impl Target {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        if let Some(database) = &self.database {
+            indexed(database).await?;
+        }
         tokio::time::sleep(SETTLE).await;
         if let Some(database) = &self.database {
             database.batch_execute("CHECKPOINT").await.context("CHECKPOINT")?;
@@ -97,6 +113,24 @@ impl Target {
         sample.cpu = self.groups.cpu();
         Ok(sample)
     }
+}
+
+/// Waits until the nodes have indexed what came, unless somebody keeps them from it: who reads mail should not pay for its
+/// arrival.
+async fn indexed(database: &tokio_postgres::Client) -> Result<()> {
+    let sql = "SELECT EXISTS (SELECT FROM account_state s LEFT JOIN search_state i USING (account_id)
+                               WHERE s.modseq > COALESCE(i.modseq, 0))
+                  AND NOT EXISTS (SELECT FROM job_lease WHERE name = 'mail.index' AND expires_at > now()
+                                     AND owner NOT IN (SELECT incarnation FROM node_lease))
+                  AND EXISTS (SELECT FROM node_lease)";
+    let begun = Instant::now();
+    while database.query_one(sql, &[]).await.context("the index")?.get::<_, bool>(0) {
+        if begun.elapsed() > QUEUE_PATIENCE {
+            bail!("the nodes do not index what came");
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }
 
 fn holds_files(folder: &Path) -> bool {

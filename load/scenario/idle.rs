@@ -11,24 +11,33 @@ use std::time::Duration;
 
 /// How long nothing is done.
 const QUIET: Duration = Duration::from_secs(10);
+/// Time to give back what only logging in needed.
+const SETTLE: Duration = Duration::from_secs(5);
 
-/// Sessions in IDLE: memory of each, and CPU of all servers per second while nothing happens.
+/// Sessions that are open before anything is measured: they warm up what is there once.
+const WARM: usize = 200;
+
+/// Sessions in IDLE, `plan.count` of them, over TLS or not: memory of each, and CPU of all servers per second while
+/// nothing happens.
 ///
 /// # Errors
 /// When the server refuses, or when a session did not survive.
-pub async fn idle(target: &Arc<Target>, plan: &Plan) -> Result<Row> {
-    let sessions = plan.count as usize / 2 * 2;
-    // The first half warms everything up that is there once; what the second adds is theirs alone.
-    let mut held = open(target, plan, 0..sessions / 2).await?;
-    let half = memory(target);
-    held.append(&mut open(target, plan, sessions / 2..sessions).await?);
+pub async fn idle(target: &Arc<Target>, plan: &Plan, tls: bool) -> Result<Row> {
+    let sessions = plan.count as usize;
+    let mut held = open(target, plan, 0..WARM, tls).await?;
+    tokio::time::sleep(SETTLE).await;
+    let before = memory(target);
+    held.append(&mut open(target, plan, WARM..WARM + sessions, tls).await?);
     let meter = Meter::start(target).await?;
-    let with_sessions = memory(target);
+    tokio::time::sleep(SETTLE).await;
+    let added = memory(target).saturating_sub(before) as f64;
     tokio::time::sleep(QUIET).await;
-    let mut row = meter.finish(format!("{sessions} idle sessions, per second"), 10, vec![]).await?;
+    let with = if tls { " with TLS" } else { "" };
+    let name = format!("{sessions} idle sessions{with}, per second");
+    let seconds = (QUIET + SETTLE).as_secs();
+    let mut row = meter.finish(name, seconds, vec![]).await?;
     row.more.clear();
-    let added = with_sessions.saturating_sub(half) as f64;
-    row.more.insert("KiB per session".into(), added / (sessions / 2) as f64);
+    row.more.insert("KiB per session".into(), added / sessions as f64);
     for mut imap in held {
         imap.done().await?;
         ensure!(imap.logout().await.is_ok(), "a session was lost");
@@ -37,7 +46,12 @@ pub async fn idle(target: &Arc<Target>, plan: &Plan) -> Result<Row> {
     Ok(row)
 }
 
-async fn open(target: &Arc<Target>, plan: &Plan, which: Range<usize>) -> Result<Vec<Imap>> {
+async fn open(
+    target: &Arc<Target>,
+    plan: &Plan,
+    which: Range<usize>,
+    tls: bool,
+) -> Result<Vec<Imap>> {
     let tickets = Tickets::new(which.len() as u64);
     at_once(plan.connections, |_| {
         let (target, tickets) = (Arc::clone(target), tickets.clone());
@@ -46,7 +60,10 @@ async fn open(target: &Arc<Target>, plan: &Plan, which: Range<usize>) -> Result<
             let mut held = Vec::new();
             while let Some(nth) = tickets.take() {
                 let nth = first + nth as usize;
-                let mut imap = target.login(nth % accounts, nth).await?;
+                let mut imap = match tls {
+                    true => target.login_tls(nth % accounts, nth).await?,
+                    false => target.login(nth % accounts, nth).await?,
+                };
                 imap.select("INBOX").await?;
                 imap.idle().await?;
                 held.push(imap);

@@ -14,6 +14,7 @@ pub use idle::idle;
 pub use login::login;
 pub use read::{fetch_bodies, fetch_list};
 pub use search::search;
+pub(crate) use search::{found, hold_index};
 pub use store::store;
 
 use crate::imap::{Imap, literal, number_before};

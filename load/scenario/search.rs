@@ -109,7 +109,8 @@ async fn measure(target: &Arc<Target>, plan: &Plan, mail: &Mail, sought: &Sought
     Ok(row)
 }
 
-fn found(answers: &[bytes::Bytes]) -> Result<Vec<u64>> {
+/// The numbers of a SEARCH response.
+pub(crate) fn found(answers: &[bytes::Bytes]) -> Result<Vec<u64>> {
     let line =
         answers.iter().find_map(|line| line.strip_prefix(b"* SEARCH")).context("no SEARCH")?;
     let numbers = std::str::from_utf8(line)?.split_ascii_whitespace();
@@ -140,7 +141,7 @@ async fn index(target: &Arc<Target>, plan: &Plan) -> Result<Row> {
 }
 
 /// Takes the lease of the job, so that it waits, or gives it back.
-async fn hold_index(target: &Target, hold: bool) -> Result<()> {
+pub(crate) async fn hold_index(target: &Target, hold: bool) -> Result<()> {
     let Some(database) = &target.database else { return Ok(()) };
     let sql = if hold {
         "INSERT INTO job_lease VALUES ('mail.index', gen_random_uuid(), now() + interval '1 hour') \
