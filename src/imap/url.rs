@@ -66,7 +66,9 @@ impl MessageUrl {
     /// Reads a URL. `None`: it is none, or it means something other than a message.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() > MAX_URL_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        // What follows "?" is a search, and "#" begins no part of an IMAP URL (RFC 5092 §11).
+        let legal = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#');
+        if text.len() > MAX_URL_BYTES || !text.bytes().all(legal) {
             return None;
         }
         let (server, path) = match strip(text, "imap://") {
@@ -296,6 +298,8 @@ mod tests {
             "/%ff/;UID=1",
             "/a b/;UID=1",
             "INBOX/;UID=1",
+            "/INBOX?TEXT%20x/;UID=1",
+            "/INBOX/;UID=1#x",
             "/INBOX/;UID=1;URLAUTH=nobody",
             "/INBOX/;UID=1;URLAUTH=user+",
             "/INBOX/;UID=1;URLAUTH=anonymous:internal",

@@ -529,3 +529,66 @@ async fn the_index_spares_the_bytes_and_loses_nothing() -> Result<()> {
     assert_eq!(search(body("needle")).await?, set(&[3]));
     bench.all_is_well().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_are_kept_true() -> Result<()> {
+    let bench = Bench::new().await?;
+    let mail = &bench.mail;
+    bench.fill(40).await?;
+    let mut view = bench.open(INBOX).await?;
+    let now = tokio::time::Instant::now();
+    let later = now + Duration::from_secs(60);
+    let seen = || Query::new(Key::Flags(Flags::SEEN));
+    let nothing = || Kept::Set(UidSet::default());
+    let mut kept = mail.keep(&view, seen(), nothing()).context("kept")?;
+    let (all, criteria) =
+        (Query::new(Key::All), [Criterion { by: SortBy::Arrival, reverse: true }]);
+    let (sorted, _) =
+        mail.sort(&view, &all, &criteria, false, &search::Progress::default()).await?;
+    assert_eq!(sorted.uids().len(), 40);
+    let mut order = mail.keep(&view, all, Kept::Sorted(sorted)).context("kept")?;
+    assert!(kept.is_settled(&view) && order.is_settled(&view));
+    // Only what is touched is judged.
+    bench.flag(&mut view, &[2, 3, 9], Flags::SEEN).await?;
+    kept.touch(&set(&[2, 3, 4]));
+    let shift = mail.shift(&view, &mut kept, later).await?;
+    assert_eq!((shift.added, shift.fresh), (Part::Set(set(&[2, 3])), UidSet::default()));
+    assert!(shift.removed.is_empty() && !shift.more && kept.is_settled(&view));
+    kept.touch(&set(&[9]));
+    let shift = mail.shift(&view, &mut kept, later).await?;
+    assert_eq!(shift.added, Part::Set(set(&[9])));
+    // New messages, more than a look without time judges.
+    let target = bench.target(INBOX).await?;
+    for _ in 0..5 {
+        mail.copy(&view, &view.all(), target).await?;
+        mail.sync(&mut view).await?;
+    }
+    assert_eq!(view.exists(), 1_280);
+    let (first, second) =
+        (mail.shift(&view, &mut kept, now).await?, mail.shift(&view, &mut kept, later).await?);
+    assert!(first.more && !second.more && kept.is_settled(&view));
+    let wanted = mail.search(&view, &seen()).await?.difference(&set(&[2, 3, 9]));
+    assert_eq!(wanted.len(), 3 * 31);
+    assert_eq!(first.fresh.union(&second.fresh), wanted);
+    assert_eq!((first.added, second.added), (Part::Set(first.fresh), Part::Set(second.fresh)));
+    let Part::Pieces(pieces) = mail.shift(&view, &mut order, later).await?.added else {
+        anyhow::bail!("it is sorted");
+    };
+    assert!(pieces.iter().all(|piece| piece.uids.len() <= MAX_PIECE));
+    assert_eq!(pieces.iter().map(|piece| piece.uids.len()).sum::<usize>(), 1_240);
+    // What is gone is told once, whoever looks.
+    bench.flag(&mut view, &[3, 4], Flags::DELETED).await?;
+    mail.expunge(&view, None).await?;
+    mail.sync(&mut view).await?;
+    assert_eq!(kept.vanish(view.vanished()), Part::Set(set(&[3])));
+    assert!(kept.vanish(view.vanished()).is_empty());
+    kept.touch(&set(&[3, 4]));
+    let shift = mail.shift(&view, &mut kept, later).await?;
+    assert!(shift.added.is_empty() && shift.removed.is_empty());
+    // A node that is short of memory keeps none.
+    let shared: SharedBlobStore = Arc::clone(&bench.blobs) as _;
+    let hub = Arc::clone(mail.hub());
+    let poor = Mail::new(bench.store.clone(), shared, hub, MemoryBudget::new(1_000));
+    assert!(poor.keep(&view, seen(), nothing()).is_none());
+    bench.all_is_well().await
+}

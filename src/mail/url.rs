@@ -17,6 +17,13 @@ fn mac(key: &[u8], rump: &str) -> Result<Hmac<Sha256>, MailError> {
     Ok(mac)
 }
 
+/// A key that nobody has.
+fn plausible() -> [u8; KEY_OCTETS] {
+    let mut key = [0; KEY_OCTETS];
+    rand::rng().fill_bytes(&mut key);
+    key
+}
+
 fn token(key: &[u8], rump: &str) -> Result<String, MailError> {
     let tag = mac(key, rump)?.finalize().into_bytes();
     let digits = tag.iter().map(|octet| format!("{octet:02x}"));
@@ -50,16 +57,14 @@ impl Mail {
         let key = match known {
             Some(key) => key,
             None => {
-                let mut key = [0; KEY_OCTETS];
-                rand::rng().fill_bytes(&mut key);
-                let made = url_key_make(&self.store, account, mailbox, &key).await?;
+                let made = url_key_make(&self.store, account, mailbox, &plausible()).await?;
                 made.ok_or(MailError::NoMailbox)?
             }
         };
         token(&key, rump)
     }
 
-    /// Whether this is the token of a rump.
+    /// Whether this is the token of a rump. That there is no such mailbox takes as long to find out.
     ///
     /// # Errors
     /// [`MailError::Busy`], [`MailError::Unavailable`].
@@ -72,7 +77,7 @@ impl Mail {
     ) -> Result<bool, MailError> {
         match url_key_read(&self.store, account, mailbox).await? {
             Some(key) => fits(&key, rump, token),
-            None => Ok(false),
+            None => fits(&plausible(), rump, token).map(|_| false),
         }
     }
 

@@ -145,8 +145,8 @@ impl Session {
                 _ => Refusal::bad("Already logged in"),
             });
         }
-        // "EXPUNGE" takes and gives no numbers but UIDs.
-        if spec.uid && !uid && spec.verb != Verb::Expunge {
+        // EXPUNGE takes no numbers, and ESEARCH answers with UIDs (RFC 7377 §2.1); its keys are looked at one by one.
+        if spec.uid && !uid && !matches!(spec.verb, Verb::Expunge | Verb::ESearch) {
             cursor.need_numbers()?;
         }
         if spec.verb == Verb::Login && !self.passwords_allowed() {
