@@ -1711,6 +1711,1702 @@ BEGIN
     UPDATE setting_version SET version = version + 1 WHERE name = TG_TABLE_NAME;
     RETURN NULL;
 END $$;
+CREATE FUNCTION public.store_flags_one_v1_0(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_0 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_0 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_1(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_1 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_1 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_10(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_10 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_10 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_11(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_11 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_11 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_12(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_12 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_12 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_13(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_13 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_13 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_14(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_14 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_14 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_15(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_15 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_15 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_16(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_16 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_16 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_17(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_17 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_17 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_18(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_18 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_18 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_19(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_19 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_19 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_2(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_2 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_2 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_20(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_20 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_20 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_21(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_21 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_21 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_22(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_22 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_22 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_23(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_23 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_23 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_24(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_24 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_24 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_25(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_25 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_25 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_26(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_26 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_26 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_27(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_27 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_27 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_28(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_28 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_28 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_29(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_29 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_29 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_3(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_3 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_3 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_30(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_30 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_30 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_31(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_31 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_31 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_4(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_4 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_4 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_5(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_5 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_5 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_6(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_6 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_6 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_7(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_7 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_7 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_8(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_8 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_8 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
+CREATE FUNCTION public.store_flags_one_v1_9(p_account integer, p_mailbox uuid, p_uid integer, p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_modseq   bigint;
+    v_at       tid;
+    v_message  uuid;
+    v_old      int;
+    v_new      int;
+    v_words    text[];
+    v_keywords text[];
+BEGIN
+    SELECT s.modseq + 1 INTO v_modseq FROM account_state s WHERE s.account_id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such account' USING ERRCODE = 'PR001';
+    END IF;
+    SELECT t.ctid, t.message_id, t.flags, t.keywords, t.modseq INTO v_at, v_message, v_old, v_words, modseq
+      FROM mailbox_message_9 t
+     WHERE t.account_id = p_account AND t.mailbox_id = p_mailbox AND t.uid = p_uid;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_new := v_old;
+    v_keywords := v_words;
+    outcome := 0;
+    IF modseq > p_unchanged_since THEN
+        outcome := 2;
+    ELSE
+        v_new := CASE p_mode WHEN 0 THEN p_flags WHEN 1 THEN v_old | p_flags ELSE v_old & ~p_flags END;
+        IF p_keywords IS NOT NULL OR p_mode = 0 AND v_words IS NOT NULL THEN
+            v_keywords := keywords_apply_v1(v_words, p_mode, p_keywords);
+        END IF;
+    END IF;
+    IF v_new <> v_old OR v_keywords IS DISTINCT FROM v_words THEN
+        outcome := 1;
+        modseq := v_modseq;
+        UPDATE mailbox_message_9 t SET flags = v_new, keywords = v_keywords, modseq = v_modseq WHERE t.ctid = v_at;
+        UPDATE account_state s SET modseq = v_modseq WHERE s.account_id = p_account;
+        UPDATE mailbox mb SET highest_modseq = v_modseq, unseen = mb.unseen + (v_old & 1) - (v_new & 1),
+               deleted = mb.deleted + (v_new & 8) / 8 - (v_old & 8) / 8
+         WHERE mb.account_id = p_account AND mb.id = p_mailbox;
+        INSERT INTO change (account_id, modseq, position, kind, op, mailbox_id, uids, object_ids)
+        VALUES (p_account, v_modseq, 0, 1, 2, p_mailbox, ARRAY[p_uid], ARRAY[v_message]);
+    END IF;
+    uid := p_uid;
+    flags := v_new;
+    keywords := v_keywords;
+    RETURN NEXT;
+END $$;
 CREATE FUNCTION public.store_flags_v1_0(p_account integer, p_mailbox uuid, p_uids integer[], p_mode smallint, p_flags integer, p_keywords text[], p_unchanged_since bigint) RETURNS TABLE(uid integer, flags integer, keywords text[], modseq bigint, outcome smallint)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -4594,6 +6290,14 @@ CREATE TABLE public.scram_setting (
     CONSTRAINT scram_setting_secret_check CHECK ((octet_length(secret) = 32)),
     CONSTRAINT scram_setting_singleton_check CHECK (singleton)
 );
+CREATE TABLE public.search_page (
+    account_id integer NOT NULL,
+    mailbox_id uuid NOT NULL,
+    page integer NOT NULL,
+    format smallint NOT NULL,
+    slices bytea NOT NULL
+);
+ALTER TABLE ONLY public.search_page ALTER COLUMN slices SET STORAGE EXTERNAL;
 CREATE TABLE public.search_signature (
     account_id integer NOT NULL,
     format smallint NOT NULL,
@@ -5173,6 +6877,8 @@ ALTER TABLE ONLY public.schema_compatibility
     ADD CONSTRAINT schema_compatibility_pkey PRIMARY KEY (singleton);
 ALTER TABLE ONLY public.scram_setting
     ADD CONSTRAINT scram_setting_pkey PRIMARY KEY (singleton);
+ALTER TABLE ONLY public.search_page
+    ADD CONSTRAINT search_page_pkey PRIMARY KEY (account_id, mailbox_id, page);
 ALTER TABLE ONLY public.search_signature
     ADD CONSTRAINT search_signature_pkey PRIMARY KEY (account_id, message_id);
 ALTER TABLE ONLY public.search_signature_0
@@ -5475,6 +7181,8 @@ ALTER TABLE ONLY public.private_annotation
     ADD CONSTRAINT private_annotation_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.account(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.queue_recipient
     ADD CONSTRAINT queue_recipient_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.queue_message(id);
+ALTER TABLE ONLY public.search_page
+    ADD CONSTRAINT search_page_account_id_mailbox_id_fkey FOREIGN KEY (account_id, mailbox_id) REFERENCES public.mailbox(account_id, id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.search_signature_0
     ADD CONSTRAINT search_signature_0_message FOREIGN KEY (account_id, message_id) REFERENCES public.message_0(account_id, id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.search_signature_10

@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::selected::Selected;
 use crate::sets::{resolve, to_wire};
 use imap::{Capability, Code, SequenceSet, Session, Status};
-use mail::{Access, MailError, Pages, UidRow, UidSet, View};
+use mail::{Access, Columns, MailError, Pages, UidRow, UidSet, View};
 use std::time::Duration;
 use tokio::time::Instant;
 use types::Flags;
@@ -135,7 +135,8 @@ impl Client {
         if untold.is_empty() || unwanted {
             return Ok(());
         }
-        let mut pages = Pages::new(selected.view.target(), untold.clone());
+        let columns = Columns::FLAGS.with(Columns::MODSEQ);
+        let mut pages = Pages::of(selected.view.target(), untold.clone(), columns);
         loop {
             match pages.next(&self.shared.mail).await {
                 Ok(Some(rows)) => {

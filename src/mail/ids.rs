@@ -5,6 +5,7 @@ use crate::fetch::{Pages, Target};
 use crate::uids::UidSet;
 use crate::{Mail, MailError};
 use std::sync::Arc;
+use store::message::Columns;
 use types::MessageId;
 
 /// Most messages of one mailbox that are remembered; larger mailboxes are read.
@@ -55,7 +56,7 @@ impl Mail {
             return Ok(Some(known));
         }
         let mut ids = (*known).clone();
-        let mut pages = Pages::wide(target, missing.clone());
+        let mut pages = Pages::wide(target, missing.clone(), Columns::MESSAGE);
         while let Some(rows) = pages.next(self).await? {
             ids.rows.extend(rows.iter().map(|row| (row.uid.0, row.message)));
         }

@@ -55,7 +55,7 @@ pub use role::Role;
 pub use sort::{Criterion, MAX_PIECE, Piece, SortBy, Sorted};
 pub use store::account::{FlagOp, RightsOp, Stored, StoredState};
 pub use store::mailbox::Usage;
-pub use store::message::UidRow;
+pub use store::message::{Columns, UidRow};
 pub use store::metadata::Annotation;
 pub use thread::{Algorithm, ThreadNode, Threads};
 pub use uids::UidSet;

@@ -1,13 +1,15 @@
 //! SEARCH (RFC 9051 §6.4.4), cheap questions first.
 //!
 //! Every key answers yes, no or "not known yet". A message is judged by its row (flags, dates, sizes); if
-//! that leaves it open, by its signature in the index, which may say that a text is not there; then by its structure
+//! that leaves it open, by the tables of a large mailbox's header fields and by its signature in the index, which may
+//! say that a text is not there; then by its structure
 //! (envelope and kept header fields); if that does not tell either, by its bytes, which are read once, in pieces,
 //! decoded. So `OR SEEN BODY x` reads only unseen messages which may hold x, or which are not indexed yet.
 
 mod bytes;
 pub(crate) mod dates;
 mod fuzzy;
+mod headers;
 mod relevancy;
 mod signature;
 mod text;
@@ -23,9 +25,10 @@ use crate::{Mail, MailError};
 use chrono::NaiveDate;
 use futures::{StreamExt, TryStreamExt};
 use fuzzy::Fuzzy;
+use headers::Headers;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use store::message::UidRow;
+use store::message::{Columns, UidRow};
 use store::search::{search_candidates, search_candidates_near};
 use types::{Flags, MessageId, ModSeq, ThreadId, Uid};
 
@@ -257,6 +260,28 @@ impl Node {
         }
     }
 
+    /// What it looks at of the rows. Whatever they leave open is found by the message.
+    fn columns(&self) -> Columns {
+        match self {
+            Self::Key(key) => match key {
+                Key::Flags(_) | Key::Keyword(_) => Columns::FLAGS,
+                Key::Received(..) | Key::ReceivedSince(_) => Columns::RECEIVED,
+                Key::Saved(..) => Columns::SAVED,
+                Key::Larger(_) | Key::Smaller(_) => Columns::SIZE,
+                Key::ModSeq(_) => Columns::MODSEQ,
+                Key::Thread(_) => Columns::THREAD,
+                Key::Email(_) | Key::Sent(..) => Columns::MESSAGE,
+                _ => Columns::NONE,
+            },
+            Self::Needle(_) => Columns::MESSAGE,
+            Self::Not(node) => node.columns(),
+            Self::Or(a, b) => a.columns().with(b.columns()),
+            Self::And(nodes) => {
+                nodes.iter().fold(Columns::NONE, |all, node| all.with(node.columns()))
+            }
+        }
+    }
+
     fn judge(&self, facts: &Facts<'_>, needles: &[Needle]) -> Option<bool> {
         match self {
             Self::Not(node) => node.judge(facts, needles).map(|yes| !yes),
@@ -383,7 +408,8 @@ impl Mail {
         if let Some(set) = query.root.as_set(view, &all) {
             return Ok(set);
         }
-        let judge = Judge { mail: self, view, query, progress };
+        let headers = Headers::new(view, &query.needles);
+        let judge = Judge { mail: self, view, query, headers, progress };
         let candidates = query.candidates(all);
         progress.goal.store(candidates.len(), Ordering::Relaxed);
         let mut matching = UidSet::default();
@@ -401,7 +427,7 @@ impl Mail {
             }
             return Ok(matching);
         }
-        let mut pages = Pages::wide(view.target(), candidates);
+        let mut pages = Pages::wide(view.target(), candidates, query.root.columns());
         while let Some(rows) = pages.next(self).await? {
             note(judge.page(rows).await?);
         }
@@ -449,6 +475,7 @@ struct Judge<'a> {
     mail: &'a Mail,
     view: &'a View,
     query: &'a Query,
+    headers: Option<Headers>,
     progress: &'a Progress,
 }
 
@@ -478,6 +505,10 @@ impl Judge<'_> {
         let mut matching = Vec::new();
         let open = rows.into_iter().map(|row| Open { row, absent: 0, message: None }).collect();
         let mut open = self.sift(open, &mut matching);
+        if let Some(headers) = &self.headers {
+            self.mail.by_headers(self.view, headers, &mut open).await?;
+            open = self.sift(open, &mut matching);
+        }
         self.by_signature(&mut open).await?;
         let mut open = self.sift(open, &mut matching);
         while !open.is_empty() {

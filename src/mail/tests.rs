@@ -592,3 +592,52 @@ async fn results_are_kept_true() -> Result<()> {
     assert!(poor.keep(&view, seen(), nothing()).is_none());
     bench.all_is_well().await
 }
+
+/// Sixty-four messages, copied until the mailbox is large: message n of it is a copy of `(n - 1) % 64 + 1`.
+#[tokio::test]
+async fn header_fields_of_a_large_mailbox_are_looked_up() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.fill(64).await?;
+    for _ in 0..7 {
+        let view = bench.open(INBOX).await?;
+        bench.mail.copy(&view, &view.all(), bench.target(INBOX).await?).await?;
+    }
+    let view = bench.open(INBOX).await?;
+    assert_eq!(view.exists(), 8_192);
+    let subject = |text: &str| Query::new(Key::Header("Subject".into(), text.into()));
+    let copies = |of: u32| (0..128).map(|nth| nth * 64 + of).collect::<UidSet>();
+    let tables = async || -> Result<i64> {
+        let client = bench.database.client().await?;
+        Ok(client.query_one("SELECT count(*) FROM search_page", &[]).await?.get(0))
+    };
+    let few = Key::And(vec![
+        Key::Uids(UidSet::from_ranges([1..=100])),
+        Key::Header("Subject".into(), "s7".into()),
+    ]);
+    assert_eq!(
+        bench.mail.search(&view, &Query::new(few)).await?.iter().collect::<Vec<_>>(),
+        [7, 71]
+    );
+    assert_eq!(tables().await?, 0, "what is quickly read needs no table");
+    for _ in 0..2 {
+        assert_eq!(bench.mail.search(&view, &subject("S7")).await?, copies(7));
+        assert_eq!(tables().await?, 8);
+    }
+    assert!(bench.mail.search(&view, &subject("s65")).await?.is_empty());
+    assert_eq!(bench.mail.search(&view, &subject("")).await?, view.all());
+    // What comes later is found as well, and what goes is not.
+    let (uid, _) = bench.deliver("Subject: again s7\r\n\r\nbody\r\n").await?;
+    let mut view = bench.open(INBOX).await?;
+    bench.flag(&mut view, &[7, 71], Flags::DELETED).await?;
+    bench.mail.expunge(&view, None).await?;
+    bench.mail.sync(&mut view).await?;
+    view.take_vanished();
+    let mut left: Vec<u32> = copies(7).iter().skip(2).collect();
+    left.push(uid);
+    assert_eq!(bench.mail.search(&view, &subject("s7")).await?.iter().collect::<Vec<_>>(), left);
+    // Who finds a table missing makes it.
+    bench.sql("DELETE FROM search_page WHERE page > 2").await?;
+    assert_eq!(bench.mail.search(&view, &subject("s7")).await?.len(), left.len() as u64);
+    assert_eq!(tables().await?, 8);
+    bench.all_is_well().await
+}

@@ -20,7 +20,7 @@ use crate::uids::{Numbers, UidSet};
 use crate::{Mail, MailError};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use store::message::{ChangeLog, ChangeRow};
+use store::message::{ChangeLog, ChangeRow, Columns};
 use tokio::time::Instant;
 use types::{AccountId, ModSeq, Rights, Uid};
 
@@ -548,7 +548,7 @@ impl Mail {
         let told = view.numbers.set();
         let runs = store::message::uid_runs(&self.store, account, mailbox).await?;
         let mut updated = Vec::new();
-        let mut pages = Pages::new(view.target, told.clone());
+        let mut pages = Pages::wide(view.target, told.clone(), Columns::MODSEQ);
         while let Some(rows) = pages.next(self).await? {
             let changed = rows.iter().filter(|row| row.modseq > since);
             updated.extend(changed.map(|row| row.uid.0));

@@ -23,6 +23,7 @@ pub mod mta_sts;
 mod pool;
 pub mod queue;
 pub mod search;
+pub mod search_page;
 pub mod sql;
 pub mod url_key;
 

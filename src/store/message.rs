@@ -3,6 +3,10 @@
 //! Rows of given UIDs or ids are looked up one by one within a statement (LATERAL, OFFSET 0). With `= ANY` the
 //! planner may read the whole mailbox instead, and does so while a partition has no statistics yet.
 
+mod columns;
+
+pub use columns::{Columns, uid_columns};
+
 use crate::sql::{Sharded, Sql};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
@@ -73,7 +77,7 @@ pub async fn uid_rows(
     Ok(rows.iter().map(uid_row).collect())
 }
 
-/// The copies with exactly these UIDs, ascending; missing ones are left out.
+/// The copies with exactly these UIDs, in their order; missing ones are left out.
 ///
 /// # Errors
 /// As [`Store::session`].
@@ -84,10 +88,10 @@ pub async fn uid_rows_of(
     uids: &[Uid],
 ) -> Result<Vec<UidRow>, StoreError> {
     static ROWS: Sharded = Sharded::new(
-        "SELECT t.* FROM (SELECT DISTINCT unnest($3::int[]) AS uid) wanted CROSS JOIN LATERAL ( \
+        "SELECT t.* FROM unnest($3::int[]) AS wanted(uid) CROSS JOIN LATERAL ( \
              SELECT uid, flags, keywords, modseq, message_id, thread_id, received_at, saved_at, size \
              FROM mailbox_message_{p} \
-             WHERE account_id = $1 AND mailbox_id = $2 AND uid = wanted.uid OFFSET 0) t ORDER BY t.uid",
+             WHERE account_id = $1 AND mailbox_id = $2 AND uid = wanted.uid OFFSET 0) t",
         &[Type::INT4, Type::UUID, Type::INT4_ARRAY],
     );
     let uids: Vec<i32> = uids.iter().map(|uid| uid.0 as i32).collect();
@@ -101,7 +105,8 @@ fn clamp(uid: u32) -> i32 {
     i32::try_from(uid).unwrap_or(i32::MAX)
 }
 
-/// All UIDs of a mailbox as ascending runs, so that a mailbox without gaps is one row on the wire.
+/// All UIDs of a mailbox as ascending runs, so that a mailbox without gaps is one row on the wire. Where the counters
+/// say that there are none, no other row is read.
 ///
 /// # Errors
 /// As [`Store::session`].
@@ -110,14 +115,26 @@ pub async fn uid_runs(
     account: AccountId,
     mailbox: MailboxId,
 ) -> Result<Vec<RangeInclusive<u32>>, StoreError> {
-    static RUNS: Sharded = Sharded::new(
-        "SELECT min(uid), max(uid) FROM (SELECT uid, uid - row_number() OVER (ORDER BY uid) AS island \
-         FROM mailbox_message_{p} WHERE account_id = $1 AND mailbox_id = $2) r \
-         GROUP BY island ORDER BY 1",
+    // Each row ends a run and begins the next one; the last has no next one.
+    static BREAKS: Sharded = Sharded::new(
+        "WITH ends AS MATERIALIZED ( \
+             SELECT (SELECT min(uid) FROM mailbox_message_{p} WHERE account_id = $1 AND mailbox_id = $2) AS first, \
+                    (SELECT max(uid) FROM mailbox_message_{p} WHERE account_id = $1 AND mailbox_id = $2) AS last, \
+                    (SELECT total FROM mailbox WHERE account_id = $1 AND id = $2) AS total) \
+         SELECT NULL::int, first FROM ends WHERE first IS NOT NULL \
+         UNION ALL \
+         SELECT before, uid FROM (SELECT uid, lag(uid) OVER (ORDER BY uid) AS before \
+                                    FROM mailbox_message_{p} WHERE account_id = $1 AND mailbox_id = $2) u \
+          WHERE uid > before + 1 AND (SELECT last - first + 1 IS DISTINCT FROM total FROM ends) \
+         UNION ALL \
+         SELECT last, NULL FROM ends WHERE last IS NOT NULL \
+         ORDER BY 2",
         &[Type::INT4, Type::UUID],
     );
-    let rows = store.session().await?.read(RUNS.of(account), &[&account.0, &mailbox.0]).await?;
-    Ok(rows.iter().map(|row| row.get::<_, i32>(0) as u32..=row.get::<_, i32>(1) as u32).collect())
+    let rows = store.session().await?.read(BREAKS.of(account), &[&account.0, &mailbox.0]).await?;
+    let begins = rows.iter().filter_map(|row| row.get::<_, Option<i32>>(1));
+    let ends = rows.iter().filter_map(|row| row.get::<_, Option<i32>>(0));
+    Ok(begins.zip(ends).map(|(first, last)| first as u32..=last as u32).collect())
 }
 
 /// The lowest UID without `\Seen`.
@@ -172,7 +189,7 @@ pub struct MessageRow {
     pub preview: String,
 }
 
-/// The immutable part of these messages; missing ones are left out.
+/// The immutable part of these messages, in their order; missing ones are left out.
 ///
 /// # Errors
 /// As [`Store::session`].
@@ -182,23 +199,47 @@ pub async fn message_rows(
     messages: &[MessageId],
 ) -> Result<Vec<MessageRow>, StoreError> {
     static ROWS: Sharded = Sharded::new(
-        "SELECT t.* FROM (SELECT DISTINCT unnest($2::uuid[]) AS id) wanted CROSS JOIN LATERAL ( \
+        "SELECT t.* FROM unnest($2::uuid[]) AS wanted(id) CROSS JOIN LATERAL ( \
              SELECT id, blob_id, size, structure, preview FROM message_{p} \
              WHERE account_id = $1 AND id = wanted.id OFFSET 0) t",
         &[Type::INT4, Type::UUID_ARRAY],
     );
     let ids: Vec<uuid::Uuid> = messages.iter().map(|id| id.0).collect();
     let rows = store.session().await?.read(ROWS.of(account), &[&account.0, &ids]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| MessageRow {
-            id: MessageId(row.get(0)),
-            blob: BlobId(row.get(1)),
-            size: row.get::<_, i32>(2) as u32,
-            structure: row.get(3),
-            preview: row.get(4),
-        })
-        .collect())
+    Ok(rows.iter().map(message_row).collect())
+}
+
+fn message_row(row: &Row) -> MessageRow {
+    MessageRow {
+        id: MessageId(row.get(0)),
+        blob: BlobId(row.get(1)),
+        size: row.get::<_, i32>(2) as u32,
+        structure: row.get(3),
+        preview: row.get(4),
+    }
+}
+
+/// As [`message_rows`], and where their bytes are; `None`: the blob was deleted.
+///
+/// # Errors
+/// As [`Store::session`].
+pub async fn message_rows_placed(
+    store: &Store,
+    account: AccountId,
+    messages: &[MessageId],
+) -> Result<Vec<(MessageRow, Option<BlobRow>)>, StoreError> {
+    static ROWS: Sharded = Sharded::new(
+        "SELECT t.*, b.* FROM unnest($2::uuid[]) AS wanted(id) CROSS JOIN LATERAL ( \
+             SELECT id, blob_id, size, structure, preview FROM message_{p} \
+             WHERE account_id = $1 AND id = wanted.id OFFSET 0) t \
+         LEFT JOIN LATERAL (SELECT object_key, \"offset\", length FROM blob \
+                             WHERE blob.id = t.blob_id AND state = 0 OFFSET 0) b ON true",
+        &[Type::INT4, Type::UUID_ARRAY],
+    );
+    let ids: Vec<uuid::Uuid> = messages.iter().map(|id| id.0).collect();
+    let rows = store.session().await?.read(ROWS.of(account), &[&account.0, &ids]).await?;
+    let place = |row: &Row| row.get::<_, Option<String>>(5).map(|_| blob_place(row, 5));
+    Ok(rows.iter().map(|row| (message_row(row), place(row))).collect())
 }
 
 /// Where a blob's bytes are.
@@ -222,11 +263,15 @@ pub async fn blob_row(store: &Store, blob: BlobId) -> Result<Option<BlobRow>, St
         &[Type::UUID],
     );
     let row = store.session().await?.read_opt(&ROW, &[&blob.0]).await?;
-    Ok(row.map(|row| BlobRow {
-        object_key: row.get(0),
-        offset: row.get::<_, i64>(1) as u64,
-        length: row.get::<_, i64>(2) as u64,
-    }))
+    Ok(row.map(|row| blob_place(&row, 0)))
+}
+
+fn blob_place(row: &Row, at: usize) -> BlobRow {
+    BlobRow {
+        object_key: row.get(at),
+        offset: row.get::<_, i64>(at + 1) as u64,
+        length: row.get::<_, i64>(at + 2) as u64,
+    }
 }
 
 /// As [`blob_row`] for many; deleted ones are left out.
@@ -243,12 +288,7 @@ pub async fn blob_rows(
     );
     let ids: Vec<uuid::Uuid> = blobs.iter().map(|id| id.0).collect();
     let rows = store.session().await?.read(&ROWS, &[&ids]).await?;
-    let place = |row: &Row| BlobRow {
-        object_key: row.get(1),
-        offset: row.get::<_, i64>(2) as u64,
-        length: row.get::<_, i64>(3) as u64,
-    };
-    Ok(rows.iter().map(|row| (BlobId(row.get(0)), place(row))).collect())
+    Ok(rows.iter().map(|row| (BlobId(row.get(0)), blob_place(row, 1))).collect())
 }
 
 /// The next UIDs with `\Deleted` above `after`, ascending, at most `limit`. Fewer: that was all.

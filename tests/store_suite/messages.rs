@@ -8,8 +8,8 @@ use store::account::{
 };
 use store::mailbox::account_modseqs;
 use store::message::{
-    change_log, first_unseen, keywords_in_use, message_rows, uid_rows, uid_rows_of, uid_runs,
-    uids_deleted,
+    Columns, change_log, first_unseen, keywords_in_use, message_rows, uid_columns, uid_rows,
+    uid_rows_of, uid_runs, uids_deleted,
 };
 use types::{AccountId, Flags, MailboxId, ModSeq, Uid};
 
@@ -247,8 +247,18 @@ async fn runs_and_lists(bench: &Bench) -> Result<()> {
     let page = uid_rows(&bench.store, anna, inbox, 990..=u32::MAX, 20).await?;
     let uids: Vec<u32> = page.iter().map(|row| row.uid.0).collect();
     assert_eq!(uids, (990..1_000).chain(1_500..1_510).collect::<Vec<_>>());
-    let some = uid_rows_of(&bench.store, anna, inbox, &[Uid(2_000), Uid(1_200), Uid(5)]).await?;
+    let some = uid_rows_of(&bench.store, anna, inbox, &[Uid(5), Uid(1_200), Uid(2_000)]).await?;
     assert_eq!(some.iter().map(|row| row.uid.0).collect::<Vec<_>>(), [5, 2_000]);
+    let run = || 990..=u32::MAX;
+    let whole = uid_columns(&bench.store, anna, inbox, run(), 20, Columns::ALL).await?;
+    assert_eq!(whole, page);
+    let sizes = uid_columns(&bench.store, anna, inbox, run(), 20, Columns::SIZE).await?;
+    assert!(
+        sizes.iter().zip(&page).all(|(some, all)| (some.uid, some.size) == (all.uid, all.size))
+    );
+    assert!(sizes.iter().all(|row| row.modseq == ModSeq(0)));
+    let none = uid_columns(&bench.store, anna, inbox, 3_000..=u32::MAX, 20, Columns::ALL).await?;
+    assert_eq!(none, []);
     Ok(())
 }
 

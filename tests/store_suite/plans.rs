@@ -35,6 +35,7 @@ async fn sign_all(bench: &Bench, account: types::AccountId) -> Result<()> {
 /// What the index asks for and writes, and what a search asks it. (Which accounts are behind is asked by one job: that
 /// reads every account's row.)
 async fn search_index(
+    bench: &Bench,
     store: &store::Store,
     account: types::AccountId,
     ids: &[MessageId],
@@ -52,6 +53,11 @@ async fn search_index(
     index::search_sign(store, account, 1, &signed).await?;
     index::search_candidates(store, account, 1, ids, &[1, 2, 3, 4, 5, 6, 7, 8]).await?;
     index::search_candidates_near(store, account, 1, ids, &[1, 2, 3], 2).await?;
+    let inbox = bench.inbox(account).await?;
+    use store::search_page::{search_page_slices, search_page_write};
+    search_page_write(store, account, inbox, 0, 1, &[255; 4_096]).await?;
+    let pages = search_page_slices(store, account, inbox, (0, 9), 1, &[3, 31]).await?;
+    ensure!(pages.iter().all(|page| page.octets == [255; 256]), "{pages:?}");
     index::search_read(store, account, ModSeq(1)).await.context("marking")
 }
 
@@ -170,13 +176,15 @@ async fn all_hot_statements(
     let rows = read::uid_rows_of(store, account, inbox, &uids).await?;
     let ids: Vec<MessageId> = rows.iter().map(|row| row.message).collect();
     read::message_rows(store, account, &ids).await?;
+    read::message_rows_placed(store, account, &ids).await?;
     read::uid_rows(store, account, inbox, 1..=u32::MAX, 50).await?;
+    read::uid_columns(store, account, inbox, 1..=u32::MAX, 50, read::Columns::ALL).await?;
     read::uid_runs(store, account, inbox).await?;
     read::first_unseen(store, account, inbox).await?;
     read::keywords_in_use(store, account, inbox).await?;
     read::uids_deleted(store, account, inbox, 0, 50).await?;
     read::change_log(store, account, inbox, ModSeq(1), 100).await?;
-    search_index(store, account, &ids).await?;
+    search_index(bench, store, account, &ids).await?;
     store::mailbox::mailbox_list(store, account).await?;
     store::mailbox::mailbox_by_name(store, account, "INBOX").await?;
     store::acl::shared_list(store, account, None, 100).await?;
@@ -355,8 +363,8 @@ fn inspect(node: &Value, query: &str, faults: &mut std::collections::BTreeSet<St
         + number("Rows Removed by Index Recheck"))
         * number("Actual Loops").max(1.0);
     let query = query.split_whitespace().take(24).collect::<Vec<_>>().join(" ");
-    // `\Seen`, `\Deleted` and keyword searches read a mailbox, as they must.
-    let searches = ["flags & 1 = 0", "flags & 8", "keywords IS NOT NULL"];
+    // `\Seen`, `\Deleted` and keyword searches read a mailbox, as they must; gaps between UIDs are looked for in its index.
+    let searches = ["flags & 1 = 0", "flags & 8", "keywords IS NOT NULL", "WITH ends"];
     let search = searches.iter().any(|search| query.contains(search));
     if !search && kind == "Seq Scan" && LARGE.contains(&table) && number("Actual Loops") > 0.0 {
         faults.insert(format!("Seq Scan on {relation}: {query}"));

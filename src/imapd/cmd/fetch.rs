@@ -17,7 +17,7 @@ use crate::update::{broken, tell_keywords};
 use crate::wire::Wire;
 use futures::{StreamExt, TryStreamExt};
 use imap::{Capability, Code, Fetch, FetchItem, FetchLine, Session};
-use mail::{FlagChange, FlagOp, Mail, MailError, Message, Pages, UidRow, UidSet, View};
+use mail::{Columns, FlagChange, FlagOp, Mail, MailError, Message, Pages, UidRow, UidSet, View};
 use pieces::Piece;
 use std::collections::HashMap;
 use std::io;
@@ -36,6 +36,8 @@ const READERS: usize = 4;
 /// What the items need.
 struct Plan {
     items: Vec<FetchItem>,
+    /// Of the rows.
+    columns: Columns,
     /// Any of what never changes.
     structure: bool,
     /// Octets.
@@ -47,19 +49,11 @@ struct Plan {
 
 impl Plan {
     fn new(items: Vec<FetchItem>, view: &View) -> Self {
-        let row = |item: &FetchItem| {
-            matches!(
-                item,
-                FetchItem::Uid
-                    | FetchItem::Flags
-                    | FetchItem::InternalDate
-                    | FetchItem::Size
-                    | FetchItem::ModSeq
-                    | FetchItem::EmailId
-                    | FetchItem::ThreadId
-                    | FetchItem::SaveDate
-            )
-        };
+        let row = |item: &FetchItem| column(item).is_some();
+        // What is not in the row is found by the message, and its size tells how much that is.
+        let found = Columns::MESSAGE.with(Columns::SIZE);
+        let columns = items.iter().map(|item| column(item).unwrap_or(found));
+        let columns = columns.fold(Columns::NONE, Columns::with);
         let described = |item: &FetchItem| {
             matches!(
                 item,
@@ -69,14 +63,31 @@ impl Plan {
                     | FetchItem::Preview { .. }
             )
         };
+        let seen = may_mark(view) && items.iter().any(FetchItem::sets_seen);
         Self {
+            columns: if seen { columns.with(Columns::FLAGS) } else { columns },
             structure: !items.iter().all(row),
             bytes: !items.iter().all(|item| row(item) || described(item)),
-            seen: may_mark(view) && items.iter().any(FetchItem::sets_seen),
+            seen,
             flags: items.contains(&FetchItem::Flags),
             items,
         }
     }
+}
+
+/// Where in its row an item is, if there.
+fn column(item: &FetchItem) -> Option<Columns> {
+    Some(match item {
+        FetchItem::Uid => Columns::NONE,
+        FetchItem::Flags => Columns::FLAGS,
+        FetchItem::InternalDate => Columns::RECEIVED,
+        FetchItem::Size => Columns::SIZE,
+        FetchItem::ModSeq => Columns::MODSEQ,
+        FetchItem::EmailId => Columns::MESSAGE,
+        FetchItem::ThreadId => Columns::THREAD,
+        FetchItem::SaveDate => Columns::SAVED,
+        _ => return None,
+    })
 }
 
 /// "A FETCH request that implies setting \Seen flag MUST NOT set it, if the current user doesn't have "s" right"
@@ -111,8 +122,10 @@ pub(crate) async fn fetch(client: &mut Client, fetch: Fetch) -> Result<Answer, S
     let (wanted, mut told) = (uids.len(), Told::default());
     let target = selected.view.target();
     let last_first = client.cut.is_some();
+    let since = if fetch.changed_since.is_some() { Columns::MODSEQ } else { Columns::NONE };
+    let columns = plan.columns.with(since);
     for uids in client.pieces(uids) {
-        let (mut pages, mut piece) = (Pages::new(target, uids), Vec::new());
+        let (mut pages, mut piece) = (Pages::of(target, uids, columns), Vec::new());
         while let Some(mut rows) = pages.next(&mail).await? {
             if let Some(since) = fetch.changed_since {
                 let all = rows.len();
@@ -146,7 +159,7 @@ pub(crate) async fn tell(
     let selected = client.selected()?;
     let plan = Plan::new(items, &selected.view);
     let mut told = Told::default();
-    let mut pages = Pages::new(selected.view.target(), uids);
+    let mut pages = Pages::of(selected.view.target(), uids, plan.columns);
     while let Some(rows) = pages.next(&mail).await? {
         page(client, &mail, &plan, rows, &mut told).await?;
     }
@@ -209,16 +222,15 @@ async fn with_structures(
     told: &mut Told,
 ) -> Result<(), Stop> {
     let account = client.selected()?.view.target().account;
-    let messages = mail.messages(account, rows).await?;
+    let messages = match plan.bytes {
+        true => mail.messages_placed(account, rows).await?,
+        false => mail.messages(account, rows).await?,
+    };
     let mut there: Vec<(UidRow, Arc<Message>)> = rows
         .iter()
         .zip(messages)
         .filter_map(|(row, message)| Some((row.clone(), message?)))
         .collect();
-    if plan.bytes {
-        let all: Vec<_> = there.iter().map(|(_, message)| Arc::clone(message)).collect();
-        mail.locate(&all).await?;
-    }
     while !there.is_empty() {
         let rest = there.split_off(group_size(plan, &there));
         let group = std::mem::replace(&mut there, rest);

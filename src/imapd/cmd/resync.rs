@@ -6,7 +6,7 @@ use crate::selected::Selected;
 use crate::sets::{from_wire, to_wire};
 use crate::update::tell_flags;
 use imap::{QResync, SequenceSet};
-use mail::{Pages, Since, UidSet, View};
+use mail::{Columns, Pages, Since, UidSet, View};
 use types::ModSeq;
 
 /// Which of these UIDs were expunged before this session could have been told of them. Those it was told of are in
@@ -52,7 +52,7 @@ pub(super) async fn resync(client: &mut Client, known: &QResync) -> Result<(), S
         Some(changed) => there.intersection(changed),
         None => there,
     };
-    let mut pages = Pages::new(view.target(), changed);
+    let mut pages = Pages::of(view.target(), changed, Columns::FLAGS.with(Columns::MODSEQ));
     client.machine.writer().vanished(true, &to_wire(&gone));
     while let Some(rows) = pages.next(&mail).await? {
         let Some(selected) = &mut client.selected else { return Ok(()) };

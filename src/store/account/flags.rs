@@ -1,6 +1,7 @@
 //! STORE.
 
 use super::Change;
+use crate::pool::Params;
 use crate::sql::{Sharded, Sql, shard};
 use crate::{Session, StoreError};
 use tokio_postgres::types::Type;
@@ -88,23 +89,31 @@ impl Change for StoreFlags<'_> {
                 Type::INT8,
             ],
         );
-        let mode = self.op.mode();
-        let keywords = (!self.keywords.is_empty()).then_some(self.keywords);
-        let since = self.unchanged_since.map(|modseq| modseq.0 as i64);
-        let rows = session
-            .write(
-                STORE.of(self.account),
-                &[
-                    &self.account.0,
-                    &self.mailbox.0,
-                    &super::copies::uid_array(self.uids),
-                    &mode,
-                    &(self.flags.0 as i32),
-                    &keywords,
-                    &since,
-                ],
-            )
-            .await?;
+        static STORE_ONE: Sharded = Sharded::new(
+            "SELECT uid, flags, keywords, modseq, outcome FROM store_flags_one_v1_{p}($1,$2,$3,$4,$5,$6,$7)",
+            &[
+                Type::INT4,
+                Type::UUID,
+                Type::INT4,
+                Type::INT2,
+                Type::INT4,
+                Type::TEXT_ARRAY,
+                Type::INT8,
+            ],
+        );
+        let (account, mailbox, mode) = (&self.account.0, &self.mailbox.0, &self.op.mode());
+        let (flags, keywords) = (&(self.flags.0 as i32), &given(self.keywords));
+        let since = &self.unchanged_since.map(|modseq| modseq.0 as i64);
+        let rows = match super::copies::uid_array(self.uids).as_slice() {
+            [uid] => {
+                let params: Params<'_> = &[account, mailbox, uid, mode, flags, keywords, since];
+                session.write(STORE_ONE.of(self.account), params).await?
+            }
+            uids => {
+                let params: Params<'_> = &[account, mailbox, &uids, mode, flags, keywords, since];
+                session.write(STORE.of(self.account), params).await?
+            }
+        };
         Ok(rows.iter().map(stored).collect())
     }
 }
@@ -141,20 +150,25 @@ impl Change for StoreFlagsWithin<'_> {
             ],
         );
         let change = &self.change;
-        let params: crate::pool::Params<'_> = &[
+        let params: Params<'_> = &[
             &change.account.0,
             &(shard(change.account) as i32),
             &change.mailbox.0,
             &super::copies::uid_array(change.uids),
             &change.op.mode(),
             &(change.flags.0 as i32),
-            &(!change.keywords.is_empty()).then_some(change.keywords),
+            &given(change.keywords),
             &change.unchanged_since.map(|modseq| modseq.0 as i64),
             &(self.flags.0 as i32),
             &self.keywords,
         ];
         Ok(session.write(&STORE, params).await?.iter().map(stored).collect())
     }
+}
+
+/// No keywords are as none given.
+fn given(keywords: &[String]) -> Option<&[String]> {
+    (!keywords.is_empty()).then_some(keywords)
 }
 
 fn stored(row: &tokio_postgres::Row) -> Stored {
