@@ -9,8 +9,10 @@ use std::time::Duration;
 
 /// Most records in one statement.
 const MOST: usize = 256;
-/// Statements under way at once: one that runs and one that fills meanwhile.
+/// Statements under way at once.
 const AT_ONCE: usize = 2;
+/// The second one is for so many at least: what comes while one is under way goes together.
+const MANY: usize = 32;
 /// Wait after a failure. Short: a result that is not written is a duplicate if this node dies.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -51,7 +53,7 @@ impl<N: Clone> Recorder<N> {
 
     /// What to send now.
     pub(crate) fn next(&mut self, now: Mono) -> Option<(u64, Vec<Record<N>>)> {
-        if self.waiting.is_empty() || self.sent.len() >= AT_ONCE || now < self.not_before {
+        if !self.has_a_batch() || now < self.not_before {
             return None;
         }
         let batch: Vec<_> = self.waiting.drain(..self.waiting.len().min(self.together)).collect();
@@ -75,7 +77,12 @@ impl<N: Clone> Recorder<N> {
 
     /// When [`Recorder::next`] is to be asked again, if nothing else happens.
     pub(crate) fn deadline(&self) -> Option<Mono> {
-        (!self.waiting.is_empty() && self.sent.len() < AT_ONCE).then_some(self.not_before)
+        self.has_a_batch().then_some(self.not_before)
+    }
+
+    fn has_a_batch(&self) -> bool {
+        let least = if self.sent.is_empty() { 1 } else { MANY };
+        self.sent.len() < AT_ONCE && self.waiting.len() >= least
     }
 
     /// Whether a recipient's result waits; it is then for this claim. What is under way is not changed.

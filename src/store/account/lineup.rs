@@ -17,6 +17,11 @@ use types::AccountId;
 
 /// Most copies and queue rows in one batch: bounds the time an account stays locked.
 const BATCH_DELIVERIES: usize = 64;
+/// What only goes elsewhere waits for nobody's row, so that one batch of it at a time is enough; another one begins
+/// beside it for so many rows.
+const MANY_ELSEWHERE: usize = 32;
+/// And for whoever has waited so long: the batch under way is stuck.
+const LONG: Duration = Duration::from_millis(100);
 
 /// How long an unknown outcome is looked up before giving up, and the longest pause between attempts.
 const RESOLVE_FOR: Duration = Duration::from_secs(30);
@@ -26,6 +31,7 @@ type Answer = Result<Done, StoreError>;
 
 struct Waiting {
     set: DeliverySet,
+    since: Instant,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -34,6 +40,8 @@ struct State {
     waiting: VecDeque<Waiting>,
     busy: HashSet<AccountId>,
     running: usize,
+    /// Of those, batches that only go elsewhere.
+    elsewhere: usize,
 }
 
 /// The waiting line of one node.
@@ -55,7 +63,7 @@ impl Lineup {
 
     fn next_batch(&self) -> Option<Vec<Waiting>> {
         let mut state = self.lock();
-        if state.running >= self.batches {
+        if state.running >= self.batches || state.had_better_wait() {
             return None;
         }
         let batch = state.take_batch();
@@ -63,17 +71,35 @@ impl Lineup {
             return None;
         }
         state.running += 1;
+        state.elsewhere += usize::from(is_elsewhere(&batch));
         Some(batch)
     }
 
-    fn finished(&self, accounts: &HashSet<AccountId>) {
+    fn finished(&self, accounts: &HashSet<AccountId>, elsewhere: bool) {
         let mut state = self.lock();
         state.running -= 1;
+        state.elsewhere -= usize::from(elsewhere);
         state.busy.retain(|account| !accounts.contains(account));
     }
 }
 
+/// Whether nobody here gets anything.
+fn is_elsewhere<'a>(batch: impl IntoIterator<Item = &'a Waiting>) -> bool {
+    let here = |set: &DeliverySet| !set.deliveries.is_empty() || set.outbound.report.is_some();
+    !batch.into_iter().any(|waiting| here(&waiting.set))
+}
+
 impl State {
+    /// A batch is under way, and what waits is better sent together when that is done.
+    fn had_better_wait(&self) -> bool {
+        let mut count = 0;
+        let few = self.waiting.iter().all(|waiting| {
+            count += rows(&waiting.set);
+            count < MANY_ELSEWHERE && waiting.since.elapsed() < LONG
+        });
+        self.elsewhere > 0 && few && is_elsewhere(&self.waiting)
+    }
+
     /// The first sets in line whose accounts are free. A set that has to wait keeps later ones for the same
     /// accounts behind it.
     fn take_batch(&mut self) -> Vec<Waiting> {
@@ -124,7 +150,7 @@ pub async fn deliver(store: &Store, set: DeliverySet) -> Result<Vec<Outcome>, St
 /// As [`deliver`].
 pub async fn accept(store: &Store, set: DeliverySet) -> Answer {
     let (answer, reply) = oneshot::channel();
-    store.deliveries.lock().waiting.push_back(Waiting { set, answer });
+    store.deliveries.lock().waiting.push_back(Waiting { set, since: Instant::now(), answer });
     pump(store);
     reply.await.unwrap_or_else(|_| Err(StoreError::MaybeHappened("the delivery task ended".into())))
 }
@@ -135,7 +161,8 @@ fn pump(store: &Store) {
         tokio::spawn(async move {
             let busy = batch.iter().flat_map(|waiting| accounts(&waiting.set)).collect();
             // Given back even if the task panics: a wedged account would be worse than the panic.
-            let turn = Turn { store: store.clone(), accounts: busy };
+            let elsewhere = is_elsewhere(&batch);
+            let turn = Turn { store: store.clone(), accounts: busy, elsewhere };
             run(&store, batch, turn).await;
         });
     }
@@ -144,11 +171,12 @@ fn pump(store: &Store) {
 struct Turn {
     store: Store,
     accounts: HashSet<AccountId>,
+    elsewhere: bool,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.store.deliveries.finished(&self.accounts);
+        self.store.deliveries.finished(&self.accounts, self.elsewhere);
         pump(&self.store);
     }
 }
