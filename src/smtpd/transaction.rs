@@ -13,6 +13,7 @@ use smtp::{
     Body, ContentVerdict, DataVerdict, ForwardPath, Mail, MailVerdict, Rcpt, RcptVerdict, Received,
     Ret, Role,
 };
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 use types::{AddressError, Destination, EmailAddress, TenantId};
@@ -40,6 +41,8 @@ pub(crate) struct Transaction {
     mail: Mail,
     sender: String,
     recipients: Vec<Accepted>,
+    /// Those of other servers, with their parameters.
+    elsewhere: HashSet<String>,
     accounts: usize,
     incoming: Option<Incoming>,
     /// Who is counted when the message is large.
@@ -48,6 +51,8 @@ pub(crate) struct Transaction {
     /// Why the message will not be taken; the rest of it is let pass.
     failed: Option<ContentVerdict>,
     header: HeaderWatch,
+    /// Octets over 127 came, whatever BODY said.
+    eight_bit: bool,
     /// Submission: the header until its end is seen.
     held: Option<BytesMut>,
     begun: Instant,
@@ -93,12 +98,14 @@ impl Shared {
             mail,
             sender,
             recipients: Vec::new(),
+            elsewhere: HashSet::new(),
             accounts: 0,
             incoming: None,
             counted: (client.role != Role::Lmtp).then_some(client.peer),
             place: None,
             failed: None,
             header: HeaderWatch::default(),
+            eight_bit: false,
             held: None,
             begun: Instant::now(),
         })
@@ -191,6 +198,7 @@ impl Shared {
         transaction.incoming = Some(incoming);
         transaction.failed = None;
         transaction.header = HeaderWatch::default();
+        transaction.eight_bit = false;
         transaction.held = (client.role == Role::Submission).then(BytesMut::new);
         transaction.begun = Instant::now();
         DataVerdict::Go
@@ -257,6 +265,7 @@ impl Shared {
         if transaction.failed.is_some() {
             return;
         }
+        transaction.eight_bit |= !piece.is_ascii();
         if !transaction.header.ended {
             transaction.header.feed(&piece);
             // RFC 5321 §6.3: "Simple counting of the number of Received: header fields in a message".
@@ -317,12 +326,14 @@ impl Transaction {
         if self.accounts >= MOST_ACCOUNTS {
             return RcptVerdict::TooMany;
         }
+        let (path, parameters) = (rcpt.forward_path.to_string(), rcpt_parameters(&rcpt));
+        // Whoever is named twice gets it once.
+        if !self.elsewhere.insert(format!("{path} {parameters}")) {
+            return RcptVerdict::Ok;
+        }
         self.accounts += 1;
-        self.recipients.push(Accepted {
-            path: rcpt.forward_path.to_string(),
-            parameters: rcpt_parameters(&rcpt),
-            to: To::Elsewhere(destination, login.tenant),
-        });
+        let to = To::Elsewhere(destination, login.tenant);
+        self.recipients.push(Accepted { path, parameters, to });
         RcptVerdict::Ok
     }
 
@@ -354,7 +365,7 @@ impl Transaction {
     fn envelope(&mut self) -> Envelope {
         let mut envelope = Envelope {
             reverse_path: self.sender.clone(),
-            parameters: mail_parameters(&self.mail, self.header.tls_is_optional()),
+            parameters: mail_parameters(&self.mail, self.eight_bit, self.header.tls_is_optional()),
             content_offset: smtp::return_path(&self.sender).len() as u32,
             ..Envelope::default()
         };
@@ -447,11 +458,13 @@ fn destination(domain: &str) -> Option<Destination> {
 }
 
 /// Parameters of MAIL that matter to whoever sends the message on or reports its fate.
+/// `eight_bit`: what came, as many clients do not say it, and servers without 8BITMIME must not get it (RFC 6152 §3).
 /// `tls_optional`: what the header says; "If the REQUIRETLS MAIL FROM parameter is specified, the TLS-Required header
 /// field MUST be ignored" (RFC 8689 §4.1).
-fn mail_parameters(mail: &Mail, tls_optional: bool) -> Value {
+fn mail_parameters(mail: &Mail, eight_bit: bool, tls_optional: bool) -> Value {
     let mut all = Map::new();
     match mail.body {
+        Body::SevenBit if eight_bit => drop(all.insert("body".into(), json!("8bitmime"))),
         Body::SevenBit => {}
         Body::EightBitMime => drop(all.insert("body".into(), json!("8bitmime"))),
         Body::BinaryMime => drop(all.insert("body".into(), json!("binarymime"))),
