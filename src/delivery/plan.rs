@@ -4,10 +4,12 @@ use crate::config::DeliveryConfig;
 use crate::outcome::{self, Meaning};
 use crate::sts::InForce;
 use crate::{Delivery, Inner};
-use resolve::{Exchange, MailHosts, SiteKey};
+use resolve::{Exchange, MailHosts, ResolveError, SiteKey};
 use smtp::client::{Credentials, Protocol};
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The next hop.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -203,8 +205,19 @@ impl Delivery {
     }
 }
 
+/// Longest wait for one answer of DNS; a resolver may try several servers several times for it, and mail for others waits.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// What is asked for, if it is known in time.
+pub(crate) async fn in_time<T>(
+    asked: impl Future<Output = Result<T, ResolveError>>,
+) -> Result<T, ResolveError> {
+    let late = || ResolveError::Unavailable("no answer in time".into());
+    tokio::time::timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(late()))
+}
+
 async fn hosts_of(inner: &Inner, domain: &str) -> Result<MailHosts, Meaning> {
-    let found = inner.resolver.mail_hosts(domain).await;
+    let found = in_time(inner.resolver.mail_hosts(domain)).await;
     let hosts = found.map_err(|error| outcome::of_domain(&error))?;
     hosts.beyond(&inner.config.our_names()).map_err(outcome::of_loop)
 }

@@ -411,6 +411,38 @@ mod tests {
         assert_eq!(engine.runs(), 2, "it has that one already");
     }
 
+    /// Destinations that get nowhere do not keep the slots from others, and are not without number either.
+    #[test]
+    fn who_gets_no_answer_keeps_nobody_waiting() {
+        let config = EngineConfig { slots: 2, ..EngineConfig::default() };
+        let mut engine: Engine<(), ()> = Engine::new(config, 1, Mono::default());
+        let at = |seconds: u64| Mono(Duration::from_secs(seconds));
+        let mut number = 0;
+        let mut free = |engine: &mut Engine<(), ()>, seconds: u64| {
+            engine.handle(at(seconds), Event::Renewed(at(seconds), Ok(())));
+            let free = engine.free(at(seconds));
+            let tokens = (0..free).map(|_| {
+                number += 1;
+                let destination = Destination::new(&format!("d{number}.test"));
+                Token { id: TokenId(number, 0), destination, generation: 1 }
+            });
+            engine.handle(at(seconds), Event::Taken(Ok(tokens.collect())));
+            free
+        };
+        let begun: Vec<usize> = (1..=12).map(|seconds| free(&mut engine, seconds)).collect();
+        assert_eq!(begun, [2, 0, 2, 0, 2, 0, 2, 0, 0, 0, 0, 0], "eight in all");
+        // One gets somewhere, and counts from then on.
+        let run = RunId(1);
+        engine.handle(at(12), Event::Prepared(run, Prepared::Ready));
+        engine.handle(at(12), Event::Claimed(run, Ok(claims(1, true))));
+        engine.handle(at(12), Event::Finished(1, Fate::Deferred, None, ()));
+        for gone in 2..=8 {
+            engine.handle(at(12), Event::Prepared(RunId(gone), Prepared::NotNow(Duration::ZERO)));
+            engine.handle(at(12), Event::Given(RunId(gone), Ok(coordinator::work::Given::Lost)));
+        }
+        assert_eq!((engine.runs(), engine.free(at(20))), (1, 1));
+    }
+
     /// What an engine wants done, but for what comes round by itself.
     fn wishes(engine: &mut Engine<(), ()>) -> Vec<Do<(), ()>> {
         let all = std::iter::from_fn(|| engine.poll());

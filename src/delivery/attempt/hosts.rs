@@ -4,7 +4,7 @@ use super::{Attempt, State};
 use crate::config::DeliveryConfig;
 use crate::dial::is_elsewhere;
 use crate::outcome::{self, Circumstances, Meaning};
-use crate::plan::{Plan, TlsPolicy};
+use crate::plan::{Plan, TlsPolicy, in_time};
 use crate::sts;
 use crate::tls::{DaneDemand, Trust, demand};
 use resolve::{Addresses, Exchange};
@@ -83,7 +83,7 @@ impl Attempt<'_> {
             self.note(&outcome::of_host_not_meant());
             return State::NextHost;
         }
-        let found = self.inner.resolver.addresses(&exchange.host, self.hosts.port).await;
+        let found = in_time(self.inner.resolver.addresses(&exchange.host, self.hosts.port)).await;
         let prepared = match found {
             Ok(found) => self.prepare(&exchange.host, found).await,
             Err(error) => Err(outcome::of_host(&error, self.circumstances())),
@@ -212,7 +212,7 @@ impl Attempt<'_> {
             return Ok((None, DaneDemand::Nothing));
         }
         for base in bases {
-            let records = self.inner.resolver.tlsa(base, self.hosts.port).await;
+            let records = in_time(self.inner.resolver.tlsa(base, self.hosts.port)).await;
             let records =
                 records.map_err(|error| outcome::of_host(&error, self.circumstances()))?;
             if !records.is_empty() {

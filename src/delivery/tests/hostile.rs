@@ -310,3 +310,15 @@ async fn we_know_ourselves_by_our_name() {
     let report = report_of(&world, server(move |wire| recite(wire, lines)).await).await;
     assert_eq!(report.outcomes[0].text, "550 no");
 }
+
+/// DNS that takes for ever is an answer too, after a while: for now.
+#[tokio::test(start_paused = true)]
+async fn names_that_nobody_answers_for_are_given_up() {
+    let world = World::new();
+    world.zone.slow(Duration::from_secs(3_600));
+    let begun = tokio::time::Instant::now();
+    let planned = world.delivery.plan("a.test", &Arc::new(Route::default())).await;
+    let meaning = planned.unwrap_err();
+    assert_eq!((meaning.fate, meaning.status), (Deferred, Enhanced(4, 4, 3)));
+    assert!(begun.elapsed() <= Duration::from_secs(11), "{:?}", begun.elapsed());
+}

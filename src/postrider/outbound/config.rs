@@ -11,7 +11,8 @@ use std::time::Duration;
 pub struct QueueConfig {
     /// Whether this node sends queued mail. One that does not still queues it, for the others.
     pub outbound: bool,
-    /// Destinations worked on at once by this node, each over one connection.
+    /// Destinations worked on at once by this node, each over one connection. Those that do not answer for seconds do not
+    /// count, up to four times as many.
     pub connections: usize,
     /// Messages claimed at once for a destination; bounds what a killed node leaves behind.
     pub batch: usize,

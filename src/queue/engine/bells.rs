@@ -117,7 +117,7 @@ impl<R, N: Clone> Engine<R, N> {
 
     /// Asks for tokens while there are slots for them.
     pub(super) fn take(&mut self, now: Mono) {
-        let free = self.config.slots.saturating_sub(self.runs.len());
+        let free = self.free(now);
         let able = self.draining == Draining::No && free > 0 && self.lease.is_fresh(now);
         let take = &mut self.timers.take;
         if able && !take.is_under_way() && (take.is_due(now) || self.bells.woken) {

@@ -36,7 +36,7 @@ impl<R, N: Clone> Engine<R, N> {
         if self.is_draining() {
             return self.everybodys(&destination, newborn, Duration::ZERO);
         }
-        let free = self.runs.len() < self.config.slots;
+        let free = self.free(now) > 0;
         let mut runs = self.runs.values_mut().filter(|run| run.is_open());
         match runs.find(|run| run.destination == destination) {
             Some(run) => run.born.extend(newborn),

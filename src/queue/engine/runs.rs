@@ -20,6 +20,10 @@ use types::Destination;
 
 /// Wait when PostgreSQL did not answer, or this node's lease does not run.
 const NOT_NOW: Duration = Duration::from_secs(2);
+/// A run that has got nowhere for so long does not keep its slot from others …
+const STUCK: Duration = Duration::from_secs(2);
+/// … as long as there are no more runs than so many times the slots.
+const MOST_RUNS: usize = 4;
 /// Wait when a batch was not carried at all.
 const UNTOUCHED: Duration = Duration::from_secs(5);
 
@@ -43,6 +47,8 @@ pub(super) struct Run<R> {
     term: u64,
     /// Something of the last batch was tried.
     tried: bool,
+    /// Something of any batch was: its destination has answered, or is known not to.
+    got_somewhere: bool,
     /// More may be due than was claimed last.
     more: bool,
     /// There may be work since the last claim was sent.
@@ -69,11 +75,23 @@ impl<R> Run<R> {
     }
 
     pub(super) fn tried(&mut self) {
-        self.tried = true;
+        (self.tried, self.got_somewhere) = (true, true);
     }
 }
 
 impl<R, N: Clone> Engine<R, N> {
+    /// How many runs may begin now. Whoever waits for a server or a name that does not answer needs no more than patience,
+    /// so hundreds of them do not keep mail for others from leaving.
+    pub(super) fn free(&self, now: Mono) -> usize {
+        let (slots, runs) = (self.config.slots, self.runs.len());
+        if runs < slots {
+            return slots - runs;
+        }
+        let stuck = |run: &&Run<R>| !run.got_somewhere && now.since(run.begun) >= STUCK;
+        let busy = runs - self.runs.values().filter(stuck).count();
+        slots.saturating_sub(busy).min((MOST_RUNS * slots).saturating_sub(runs))
+    }
+
     /// Begins with a token.
     pub(super) fn begin(&mut self, now: Mono, token: Token) {
         self.start(now, token.destination.clone(), Some(token), VecDeque::new());
@@ -97,7 +115,7 @@ impl<R, N: Clone> Engine<R, N> {
     pub(super) fn begin_alone(&mut self, now: Mono, destination: Destination, more: bool) {
         let running = self.runs.values().filter(|run| run.destination == destination).count();
         let most = if more { self.config.tokens as usize } else { 1 };
-        let free = self.runs.len() < self.config.slots && self.draining == Draining::No;
+        let free = self.free(now) > 0 && self.draining == Draining::No;
         if free && running < most && self.lease.is_fresh(now) {
             self.start(now, destination, None, VecDeque::new());
         }
@@ -122,6 +140,7 @@ impl<R, N: Clone> Engine<R, N> {
             after_tenant: 0,
             term: 0,
             tried: false,
+            got_somewhere: false,
             more: false,
             rung: false,
             born,
@@ -237,7 +256,7 @@ impl<R, N: Clone> Engine<R, N> {
         let Some(run) = self.runs.get(&id).filter(|run| run.phase == Phase::Carrying) else {
             return;
         };
-        let full_house = self.runs.len() >= self.config.slots;
+        let full_house = self.free(now) == 0;
         let over = full_house && now.since(run.begun) >= self.config.turn;
         let tried = run.tried;
         self.abandon(id);

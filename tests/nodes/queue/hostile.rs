@@ -599,3 +599,105 @@ async fn what_requires_tls_comes_back_as_a_header() -> Result<()> {
     })
     .await
 }
+
+/// 8-bit content that its client did not announce is not given to a server that cannot take it; who is named twice gets
+/// it once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_clients_do_not_say() -> Result<()> {
+    let outside = Outside::with(|sink| {
+        sink.keep = true;
+        sink.keywords.retain(|word| word != "8BITMIME" && word != "BINARYMIME");
+    });
+    let outside = outside.await?;
+    with_cluster(1, outside.options(), async |cluster: &mut Cluster| {
+        let anna = cluster.account("anna")?;
+        let mut client = submitter(&cluster.nodes[0], &anna).await?;
+        let text = "Subject: one\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                    Content-Transfer-Encoding: 8bit\r\n\r\nGr\u{fc}\u{df}e\r\n";
+        let to = ["x@a.out", "x@a.out", "y@a.out", "x@a.out"];
+        ensure!(client.send_mail(&anna, &to, text.as_bytes()).await?.code == 250);
+        outside.sink.wait_for(1, SOON).await?;
+        emptied(cluster).await?;
+        let arrivals = outside.sink.arrivals();
+        assert_eq!(arrivals.len(), 1);
+        assert_eq!(arrivals[0].to, ["x@a.out", "y@a.out"]);
+        let content = arrivals[0].content.clone().context("kept")?;
+        let content = String::from_utf8(content)?;
+        ensure!(content.is_ascii() && content.contains("Gr=C3=BC=C3=9Fe"), "{content}");
+        // Whoever is named twice for different reasons is told of both.
+        client.ehlo().await?;
+        client.command(&format!("MAIL FROM:<{anna}>")).await?;
+        for list in ["one", "two"] {
+            let rcpt = format!("RCPT TO:<x@b.out> NOTIFY=SUCCESS ORCPT=rfc822;{list}@list.out");
+            ensure!(client.command(&rcpt).await?.code == 250);
+        }
+        client.command("DATA").await?;
+        client.stream.send(&testkit::stuffed(&super::super::message("two", 300))).await?;
+        ensure!(client.reply().await?.code == 250);
+        emptied(cluster).await?;
+        assert_eq!(outside.sink.arrivals()[1].to, ["x@b.out", "x@b.out"]);
+        Ok(())
+    })
+    .await
+}
+
+/// A domain whose host is our own listener by another name: refused by what we call ourselves, once, without a loop.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_our_own_listener() -> Result<()> {
+    let own = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let dns = Dns::start(|name, kind| match (name, kind) {
+        ("loop.out", Kind::Mx) => Answer::Mx(vec![(10, "innocent.out".into())]),
+        ("innocent.out", Kind::A) => Answer::A(vec![Ipv4Addr::LOCALHOST]),
+        _ => Answer::NoDomain,
+    });
+    let outside = Outside { sink: Sink::start(SinkOptions::default()).await?, dns: dns.await? };
+    let mut options = outside.options();
+    let mut set = |path: &str, value: toml::Value| options.settings.push((path.to_owned(), value));
+    set("listen.smtp.addresses", vec![own.to_string()].into());
+    set("delivery.port", i64::from(own.port()).into());
+    set("hostname", "balancer.test".into());
+    with_cluster(1, options, async |cluster: &mut Cluster| {
+        let anna = cluster.account("anna")?;
+        submit(&cluster.nodes[0], &anna, &["x@loop.out"], "one").await?;
+        emptied(cluster).await?;
+        let reports = inbox(&cluster.nodes[0], &anna).await?;
+        ensure!(reports.len() == 1 && reports[0].contains("Status: 5.4.6"), "{reports:#?}");
+        ensure!(reports[0].contains("the mail would come back to this server"), "{}", reports[0]);
+        Ok(())
+    })
+    .await
+}
+
+/// Hundreds of domains that nobody answers for do not hold up mail for one that is well.
+#[tokio::test(flavor = "multi_thread")]
+async fn domains_that_nobody_answers_for_hold_up_nobody() -> Result<()> {
+    let sink = Sink::start(SinkOptions::default()).await?;
+    let dns = Dns::start(|name, kind| match (name, kind) {
+        _ if name.ends_with(".silent.out") => Answer::Silence,
+        ("good.out", Kind::Mx) => Answer::Mx(vec![(10, "mx.good.out".into())]),
+        ("mx.good.out", Kind::A) => Answer::A(vec![Ipv4Addr::LOCALHOST]),
+        _ => Answer::NoDomain,
+    });
+    let outside = Outside { sink, dns: dns.await? };
+    let mut options = outside.options();
+    options.settings.push(("queue.connections".into(), 20.into()));
+    options.settings.push(("resolve.timeout_ms".into(), 2_000.into()));
+    options.settings.push(("queue.retry_first_seconds".into(), 3600.into()));
+    options.settings.push(("queue.retry_longest_seconds".into(), 3600.into()));
+    with_cluster(1, options, async |cluster: &mut Cluster| {
+        let anna = cluster.account("anna")?;
+        let to: Vec<String> = (0..200).map(|n| format!("x@d{n}.silent.out")).collect();
+        let to: Vec<&str> = to.iter().map(String::as_str).collect();
+        submit(&cluster.nodes[0], &anna, &to, "silent").await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let begun = std::time::Instant::now();
+        submit(&cluster.nodes[0], &anna, &["x@good.out"], "good").await?;
+        outside.sink.wait_for(1, Duration::from_secs(200)).await?;
+        let took = begun.elapsed();
+        println!("beside 200 silent domains over 20 connections: {took:.1?}");
+        ensure!(took < Duration::from_secs(50), "{took:?}");
+        queue(cluster, &["queue", "cancel", "--all"])?;
+        Ok(())
+    })
+    .await
+}
