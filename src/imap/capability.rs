@@ -134,6 +134,8 @@ pub enum Capability {
     Catenate,
     /// RFC 4467
     UrlAuth,
+    /// RFC 5524: URLFETCH of decoded parts and of their structure.
+    UrlAuthBinary,
 }
 
 /// A capability's declaration.
@@ -213,6 +215,7 @@ pub const CAPABILITIES: &[CapabilitySpec] = &[
     spec(Capability::ListMetadata, "LIST-METADATA", false, "RFC 9590"),
     spec(Capability::Catenate, "CATENATE", false, "RFC 4469"),
     spec(Capability::UrlAuth, "URLAUTH", false, "RFC 4467"),
+    spec(Capability::UrlAuthBinary, "URLAUTH=BINARY", false, "RFC 5524"),
 ];
 
 /// What ENABLE turns on (RFC 5161).

@@ -35,6 +35,7 @@ pub use resync::QResync;
 pub use search::{DateKind, DateOp, Returns, Search, SearchKey};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub use status::StatusItem;
+pub use urlauth::{UrlData, UrlFetch};
 
 pub(crate) use append::{AppendHead, Content, append_head, append_message, may_be_utf8};
 pub(crate) use auth::Authenticate;
@@ -299,8 +300,8 @@ pub enum Command {
         /// For which mechanisms; none: for all.
         mechanisms: Vec<String>,
     },
-    /// URLFETCH (RFC 4467)
-    UrlFetch(Vec<String>),
+    /// URLFETCH (RFC 4467, RFC 5524)
+    UrlFetch(Vec<UrlFetch>),
     /// FETCH
     Fetch(Fetch),
     /// STORE

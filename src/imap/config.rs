@@ -98,6 +98,7 @@ const ANNOUNCED: Capabilities = Capabilities::of(&[
     Capability::Binary,
     Capability::Utf8Accept,
     Capability::UrlAuth,
+    Capability::UrlAuthBinary,
     Capability::SearchFuzzy,
     Capability::Filters,
     Capability::MultiSearch,

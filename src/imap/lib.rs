@@ -30,6 +30,7 @@ pub use command::{
     Notify, NotifyEvents, NotifyGroup, NotifyMailboxes, NotifySelected, Partial, PartialRange,
     QResync, Replaced, Returns, Search, SearchKey, SearchSource, SectionText, Sort, SortCriterion,
     SortKey, SpecialUse, State, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Transfer,
+    UrlData, UrlFetch,
 };
 pub use config::Config;
 pub use cursor::Refusal;

@@ -1,7 +1,9 @@
-//! URLAUTH (RFC 4467 §7).
+//! URLAUTH (RFC 4467 §7), URLAUTH=BINARY (RFC 5524 §3.2).
 
 use super::Writer;
+use super::structure::push_body;
 use super::text::{push_literal_head, push_string};
+use message::Part;
 
 impl Writer<'_> {
     /// `* GENURLAUTH url ...`
@@ -24,6 +26,36 @@ impl Writer<'_> {
     pub fn url_fetch_nil(&mut self, url: &str) {
         self.begin_url_fetch(url);
         self.out.extend_from_slice(b"NIL\r\n");
+    }
+
+    /// `* URLFETCH url`, and the structure of its data if that is wanted; [`Writer::url_fetch_data`] or
+    /// [`Writer::end_line`] comes next.
+    pub fn url_fetch_parts(&mut self, url: &str, structure: Option<&Part>) {
+        self.out.extend_from_slice(b"* URLFETCH ");
+        push_string(self.out, url.as_bytes(), self.style);
+        if let Some(part) = structure {
+            self.out.extend_from_slice(b" (BODYPARTSTRUCTURE ");
+            push_body(self.out, part, true, self.style);
+            self.out.extend_from_slice(b")");
+        }
+    }
+
+    /// ` (BODY {n}` or ` (BINARY ~{n}`: exactly `size` octets must follow in [`Writer::out`], then
+    /// [`Writer::end_url_fetch_data`]. "Data containing NUL octets MUST be transferred using the literal8 syntax" (§3.1).
+    pub fn url_fetch_data(&mut self, decoded: bool, nul: bool, size: u64) {
+        self.out.extend_from_slice(if decoded { b" (BINARY " } else { b" (BODY " });
+        self.out.extend_from_slice(if nul { b"~" } else { b"" });
+        push_literal_head(self.out, size);
+    }
+
+    /// ` (BINARY NIL)`: it cannot be decoded.
+    pub fn url_fetch_not_decoded(&mut self) {
+        self.out.extend_from_slice(b" (BINARY NIL)");
+    }
+
+    /// The end of the data.
+    pub fn end_url_fetch_data(&mut self) {
+        self.out.extend_from_slice(b")");
     }
 
     fn begin_url_fetch(&mut self, url: &str) {

@@ -5,7 +5,7 @@
 //! purpose: `UPDATE_GOLDEN=1 cargo test -p imap`, then read the difference.
 
 use super::*;
-use crate::command::{COMMANDS, FetchItem, SpecialUse};
+use crate::command::{COMMANDS, FetchItem, SpecialUse, UrlData, UrlFetch};
 use crate::response::{
     Attribute, Found, ListEntry, NamespaceEntry, QuotaResource, ResultChange, StatusData,
     StatusValue, ThreadNode, Updated,
@@ -202,8 +202,11 @@ impl Client {
                 writer.gen_url_auth(&rumps.iter().map(signed).collect::<Vec<_>>());
             }
             Command::UrlFetch(urls) => {
-                for url in urls {
-                    if url.contains("internal") {
+                for asked in urls {
+                    let url = &asked.url;
+                    if url.contains("internal") && asked.data != UrlData::Plain {
+                        tell_url_parts(&mut writer, asked);
+                    } else if url.contains("internal") {
                         writer.url_fetch(url, 4);
                         writer.out().extend_from_slice(b"Si v");
                         writer.end_line();
@@ -399,6 +402,23 @@ fn deep_threads_cost_no_stack() {
 
 fn holds_undefined(keys: &[SearchKey]) -> bool {
     keys.iter().any(|key| matches!(key, SearchKey::Filter(name) if name == "nowhere"))
+}
+
+/// The examples of RFC 5524 §4.
+fn tell_url_parts(writer: &mut Writer<'_>, asked: &UrlFetch) {
+    let mut scanner = message::Scanner::new();
+    scanner.feed(MESSAGE);
+    let structure = scanner.finish().structure;
+    writer.url_fetch_parts(&asked.url, asked.structure.then_some(&structure.root));
+    let binary = asked.data == UrlData::Binary;
+    if binary && asked.url.contains("section=1.4") {
+        writer.url_fetch_not_decoded();
+    } else if asked.data != UrlData::None {
+        writer.url_fetch_data(binary, binary && asked.structure, 4);
+        writer.out().extend_from_slice(b"Si v");
+        writer.end_url_fetch_data();
+    }
+    writer.end_line();
 }
 
 /// The examples of RFC 5267 §4.3.
@@ -724,11 +744,20 @@ fn nothing_works_unannounced() {
         (ESort, "SORT RETURN (COUNT) (DATE) UTF-8 ALL"),
         (ContextSort, "SORT RETURN (UPDATE) (DATE) UTF-8 ALL"),
         (MessageLimit, "SEARCH UIDAFTER 1"),
+        (UrlAuthBinary, "URLFETCH (x BINARY)"),
         (Partial, "SEARCH RETURN (PARTIAL 1:2) ALL"),
         (ContextSearch, "SEARCH RETURN (PARTIAL 1:2) ALL"),
         (QuotaSet, "SETQUOTA \"\" ()"),
     ] {
-        let base = Capabilities::of(&[Imap4Rev1, ListExtended, LiteralPlus, Sort, ESearch, Quota]);
+        let base = Capabilities::of(&[
+            Imap4Rev1,
+            ListExtended,
+            LiteralPlus,
+            Sort,
+            ESearch,
+            Quota,
+            UrlAuth,
+        ]);
         for (capabilities, answer) in [(base, "t BAD"), (base.with(with), "t OK")] {
             let mut client = Client::new(Config { capabilities, ..config() }, true);
             client.send(b"l LOGIN fred secret\r\ns SELECT INBOX\r\n");

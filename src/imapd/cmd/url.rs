@@ -5,7 +5,8 @@ use crate::client::Client;
 use crate::cmd::fetch::pieces::{self, Piece, Stream};
 use bytes::Bytes;
 use imap::{Code, FetchItem, MessageUrl};
-use mail::{Mail, MailError, Pages, Path, Target, UidSet};
+use mail::{Mail, MailError, Message, Pages, Path, Target, UidSet};
+use std::sync::Arc;
 use types::Rights;
 
 /// The octets of a message or a part of one.
@@ -62,12 +63,29 @@ pub(super) async fn message_piece(
     target: Target,
     url: &MessageUrl,
 ) -> Result<Octets, Stop> {
+    let message = message(mail, target, url).await?;
+    octets(mail, &message, &FetchItem::Section(url.section.clone())).await
+}
+
+/// The message that a URL is about.
+pub(super) async fn message(
+    mail: &Mail,
+    target: Target,
+    url: &MessageUrl,
+) -> Result<Arc<Message>, Stop> {
     let mut pages = Pages::new(target, UidSet::from_ranges([url.uid..=url.uid]));
     let rows = pages.next(mail).await?.unwrap_or_default();
     let messages = mail.messages(target.account, &rows).await?;
-    let message = messages.into_iter().flatten().next().ok_or(MailError::Expunged)?;
-    let item = FetchItem::Section(url.section.clone());
-    let pieces = pieces::read(mail, &message, std::slice::from_ref(&item)).await?;
+    Ok(messages.into_iter().flatten().next().ok_or(MailError::Expunged)?)
+}
+
+/// What FETCH would show of it.
+pub(super) async fn octets(
+    mail: &Mail,
+    message: &Arc<Message>,
+    item: &FetchItem,
+) -> Result<Octets, Stop> {
+    let pieces = pieces::read(mail, message, std::slice::from_ref(item)).await?;
     match pieces.into_iter().next() {
         Some(Piece::Octets(octets)) => Ok(Octets::Here(Some(octets))),
         Some(Piece::Stream(stream)) => Ok(Octets::Coming(stream)),
