@@ -258,6 +258,14 @@ pub fn of_setup(ended: &Ended, at: Circumstances) -> Meaning {
         Ended::Refused { phase: Phase::Auth, reply } => {
             Meaning::said(Deferred, NextHost, Ours, reply)
         }
+        Ended::Refused { phase: Phase::StartTls, reply } if at.require_tls => {
+            Meaning { status: Enhanced(5, 7, 10), ..Meaning::said(Failed, NextHost, Fine, reply) }
+        }
+        // Nobody has shown yet who says so: "Failure to establish an authenticated TLS connection MUST result in falling
+        // back to the next SMTP server or delayed delivery" (RFC 7672 §2.2; RFC 8461 §5 likewise).
+        Ended::Refused { reply, .. } if at.tls_required && !at.require_tls => {
+            Meaning::said(Deferred, NextHost, Slow, reply)
+        }
         Ended::Refused { reply, .. } => setup_refused(reply),
         Ended::NoTls if at.require_tls => no_tls(ended),
         Ended::Lost { phase: Phase::StartTls, .. } if at.require_tls => no_tls(ended),

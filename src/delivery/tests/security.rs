@@ -376,3 +376,23 @@ async fn mail_that_rather_arrives() {
     assert_eq!(world.delivery.idle_connections(), 0);
     assert_eq!(sink.count(), 2);
 }
+
+/// A stranger who speaks before the certificate was seen fails nothing for ever, not by "no mail here" either (RFC 7504).
+#[tokio::test]
+async fn nobody_fails_mail_before_who_it_is_was_seen() {
+    let record = |der: &[u8]| Tlsa {
+        usage: 3,
+        selector: 0,
+        matching: 1,
+        data: Sha256::digest(der).to_vec(),
+    };
+    let (sink, _, der) = secure(|_| {}).await;
+    sink.rule(reply(Moment::Connect, "*", "521 5.3.2 no mail here"));
+    for (records, fate) in [(vec![record(&der)], Deferred), (Vec::new(), Failed)] {
+        let world = World::new();
+        world.domain("a.test", &sink);
+        world.zone.tlsa("a.test", Ok(records));
+        let report = world.send(&mailing("1", &["x@a.test"]), "a.test").await;
+        assert_eq!(fates(&report), [fate], "{report:?}");
+    }
+}
