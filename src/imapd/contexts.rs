@@ -21,6 +21,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use types::Uid;
 
 /// Results of one session. "Servers MUST provide at least one updating context per client, and SHOULD provide more"
 /// (§4.3.1).
@@ -62,6 +63,13 @@ impl Contexts {
     /// These messages may match otherwise than they did.
     pub(crate) fn touch(&mut self, uids: &UidSet) {
         self.live.iter_mut().for_each(|live| live.context.touch(uids));
+    }
+
+    /// The same of messages that this session changes itself, which the change log does not tell it of.
+    pub(crate) fn touch_own(&mut self, uids: &[Uid]) {
+        if !self.live.is_empty() {
+            self.touch(&uids.iter().map(|uid| uid.0).collect());
+        }
     }
 
     /// CANCELUPDATE. What is not kept is not told in any case.

@@ -310,7 +310,7 @@ async fn mark_seen(client: &mut Client, mail: &Mail, ready: &mut [Ready]) {
     let change = FlagChange { op, flags, keywords, unchanged_since: None };
     match mail.store_flags(&mut selected.view, &unseen, &change).await {
         Ok(stored) => {
-            selected.contexts.touch(&unseen.iter().map(|uid| uid.0).collect());
+            selected.contexts.touch_own(&unseen);
             let mut stored: HashMap<Uid, _> =
                 stored.into_iter().map(|stored| (stored.uid, stored)).collect();
             for ready in ready {

@@ -34,7 +34,7 @@ pub(crate) async fn store(client: &mut Client, store: &Store) -> Result<Answer, 
             stored.reverse();
         }
         told += stored.len() as u64;
-        client.selected()?.contexts.touch(&chunk.iter().map(|uid| uid.0).collect());
+        client.selected()?.contexts.touch_own(&chunk);
         for row in &stored {
             if row.state == StoredState::Conflict {
                 left_alone.push(row.uid.0);
