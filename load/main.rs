@@ -143,8 +143,8 @@ impl Args {
 
     /// Whether anything is done to a server.
     fn serves(&self) -> bool {
-        use Scenario::{Append, FetchBodies, FetchList, Idle, Login, Search, SmtpIngest, Store};
-        let all = [SmtpIngest, Append, FetchList, FetchBodies, Search, Store, Login, Idle];
+        use Scenario::{Append, FetchBodies, FetchList, Login, Search, SmtpIngest, Store};
+        let all = [SmtpIngest, Append, FetchList, FetchBodies, Search, Store, Login];
         all.iter().any(|one| self.does(*one))
     }
 
@@ -219,6 +219,9 @@ async fn measure(args: &Args, report: &mut Report) -> Result<()> {
             run(args, &stage.target, report).await?;
             stage.check().await?;
         }
+        if args.does(Scenario::Idle) {
+            idle(args, setup, report).await?;
+        }
         if args.does(Scenario::Submission) {
             for (step, mix) in (50..).zip(args.mixes()) {
                 let stage = args.stage(setup)?;
@@ -251,13 +254,18 @@ async fn measure(args: &Args, report: &mut Report) -> Result<()> {
             report.add(submission::postfix(&args.plan(mix, step)).await?);
         }
     }
-    for peer in args.peer.iter().filter(|_| args.serves() || args.does(Scenario::IdleFanout)) {
+    let served = args.serves() || args.does(Scenario::IdleFanout) || args.does(Scenario::Idle);
+    for peer in args.peer.iter().filter(|_| served) {
         let storage = match peer {
             Peer::PostfixDovecot => Storage::Maildir,
             Peer::PostfixDovecotMdbox => Storage::Mdbox,
         };
         let peer = postfix_dovecot(storage, args.accounts).await?;
         run(args, &peer.target, report).await?;
+        for sessions in args.sessions.iter().filter(|_| args.does(Scenario::Idle)) {
+            let plan = Plan { count: *sessions, ..args.plan(Mix::Small, 34) };
+            report.add(scenario::idle(&peer.target, &plan, false).await?);
+        }
         if args.does(Scenario::IdleFanout) {
             fanout(args, &peer.target, report).await?;
         }
@@ -296,13 +304,17 @@ async fn run(args: &Args, target: &Arc<Target>, report: &mut Report) -> Result<(
     if args.does(Scenario::Login) {
         report.add(scenario::login(target, &args.plan(Mix::Small, 33)).await?);
     }
-    if args.does(Scenario::Idle) {
-        for sessions in &args.sessions {
+    Ok(())
+}
+
+/// Sessions that do nothing. A server that frees memory does not give all of it back, so each is measured on a new one.
+async fn idle(args: &Args, setup: Setup, report: &mut Report) -> Result<()> {
+    for sessions in &args.sessions {
+        for tls in [false, true] {
+            let stage = Stage::up(&args.stage(setup)?).await?;
             let plan = Plan { count: *sessions, ..args.plan(Mix::Small, 34) };
-            report.add(scenario::idle(target, &plan, false).await?);
-            if !target.imaps.is_empty() {
-                report.add(scenario::idle(target, &plan, true).await?);
-            }
+            report.add(scenario::idle(&stage.target, &plan, tls).await?);
+            stage.check().await?;
         }
     }
     Ok(())
