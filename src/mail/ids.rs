@@ -4,12 +4,33 @@
 use crate::fetch::{Pages, Target};
 use crate::uids::UidSet;
 use crate::{Mail, MailError};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use store::message::Columns;
 use types::MessageId;
 
 /// Most messages of one mailbox that are remembered; larger mailboxes are read.
 const MOST: u64 = 100_000;
+
+/// What is remembered by the ids of messages.
+pub(crate) type ById = BuildHasherDefault<IdHasher>;
+
+/// Ids are random where it counts, and made by nodes: nobody can choose ones that collide.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, octets: &[u8]) {
+        for eight in octets.chunks(8) {
+            let word = eight.iter().fold(0, |word, octet| word << 8 | u64::from(*octet));
+            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
 
 /// UIDs and messages of one mailbox, ascending.
 #[derive(Debug, Default, Clone)]

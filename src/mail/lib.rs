@@ -86,7 +86,7 @@ pub struct Mail {
     hub: Arc<Hub>,
     budget: MemoryBudget,
     /// What never changes may be remembered. Message ids are the same thing in every account.
-    messages: moka::sync::Cache<MessageId, Arc<Message>>,
+    messages: moka::sync::Cache<MessageId, Arc<Message>, ids::ById>,
     /// Large mailboxes as they were when somebody last opened or left them.
     snapshots: moka::sync::Cache<MailboxId, Arc<view::Snapshot>>,
     /// Which message a UID stands for.
@@ -100,7 +100,7 @@ impl Mail {
         let messages = moka::sync::Cache::builder()
             .max_capacity(STRUCTURE_CACHE)
             .weigher(|_, message: &Arc<Message>| message.weight())
-            .build();
+            .build_with_hasher(ids::ById::default());
         let snapshots = moka::sync::Cache::builder()
             .max_capacity(SNAPSHOT_CACHE)
             .weigher(|_, snapshot: &Arc<view::Snapshot>| snapshot.weight())

@@ -28,7 +28,7 @@ use types::{AccountId, ModSeq, Rights, Uid};
 const LOG_PAGE: u32 = 500;
 /// Larger mailboxes are not searched for their first unseen message and their keywords at SELECT: both are
 /// hints that no client needs, and the search reads every row.
-const SURVEY_LIMIT: u32 = 200_000;
+const SURVEY_LIMIT: u32 = 50_000;
 
 /// Smaller mailboxes are counted again each time they are opened.
 const REMEMBER_FROM: u32 = 2_000;

@@ -1,15 +1,24 @@
 //! Header fields: splitting a header block, and which fields are kept beside the structure.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A header field, verbatim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
     /// Its name as written.
-    pub name: String,
+    #[serde(deserialize_with = "known_name")]
+    pub name: Cow<'static, str>,
     /// Everything after the colon including folding and the final line end.
     #[serde(with = "raw_bytes")]
     pub value: Vec<u8>,
+}
+
+/// Most are written as everybody writes them, and need no room of their own.
+fn known_name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Cow<'static, str>, D::Error> {
+    let name = <&str>::deserialize(from)?;
+    let known = KEPT.iter().find(|kept| **kept == name);
+    Ok(known.map_or_else(|| name.to_owned().into(), |kept| Cow::Borrowed(*kept)))
 }
 
 mod raw_bytes {

@@ -488,7 +488,7 @@ fn kept_fields(block: &[u8]) -> Option<Vec<Field>> {
         .filter(|(name, _)| is_kept(name))
         .map(|(name, value)| {
             (value.len() <= MAX_KEPT_FIELD)
-                .then(|| Field { name: name.to_owned(), value: value.to_vec() })
+                .then(|| Field { name: name.to_owned().into(), value: value.to_vec() })
         })
         .collect()
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use types::{Flags, ModSeq, Rights, Uid};
 
 /// Structures in memory at a time.
-const STRUCTURES: usize = 100;
+const STRUCTURES: usize = 250;
 /// Octets of bodies in one group; a larger message is a group of its own.
 const GROUP_OCTETS: u64 = 512 * 1024;
 /// Messages in one group.
