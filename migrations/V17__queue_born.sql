@@ -1,8 +1,8 @@
 -- Mail that is born as its node's own: whoever accepts it and sends it at once need not be told of it nor claim it.
 -- Expands only: the binary before goes on with deliver_v2.
 
--- As queue_remote_v1. q_mine: a recipient that p_owner sends itself; it is born owned if p_owner's lease runs and
--- nothing is paused, and ready for everybody otherwise. Gives the numbers (in q_*) and ids of those that are owned.
+-- As queue_remote_v1. q_mine: a recipient that p_owner sends itself; it is born owned if p_owner's lease runs and its
+-- destination is not paused, and ready for everybody otherwise. Gives the numbers (in q_*) and ids of those that are owned.
 CREATE FUNCTION queue_remote_v2(
     b_id uuid[], b_key text[], b_size bigint[], b_blake3 bytea[], b_received timestamptz[], b_new boolean[],
     b_queue uuid[], b_tenant int[], b_reverse_path text[], b_envelope jsonb[], b_offset int[], b_delay float8[],
@@ -24,12 +24,12 @@ BEGIN
     END IF;
     IF true = ANY (q_mine) THEN
         SELECT l.incarnation INTO v_owner FROM node_lease l
-         WHERE l.incarnation = p_owner AND l.expires_at > now()
-           AND NOT EXISTS (SELECT FROM queue_pause p WHERE p.destination = '*' OR p.destination = ANY (q_destination));
+         WHERE l.incarnation = p_owner AND l.expires_at > now();
     END IF;
     WITH q AS MATERIALIZED (
         SELECT u.*, nextval('queue_recipient_id_seq') AS id,
-               u.mine AND v_owner IS NOT NULL AND u.result IS NULL AND u.wait <= 0 AS owned
+               u.mine AND v_owner IS NOT NULL AND u.result IS NULL AND u.wait <= 0
+               AND NOT EXISTS (SELECT FROM queue_pause p WHERE p.destination IN ('*', u.destination)) AS owned
           FROM unnest(q_blob, q_key, q_destination, q_tenant, q_rank, q_recipient, q_envelope, q_wait,
                       q_expire, q_result, q_of, q_mine) WITH ORDINALITY
                AS u(blob, key, destination, tenant, rank, recipient, envelope, wait, expire, result, delivery, mine, ord)

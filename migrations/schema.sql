@@ -1432,12 +1432,12 @@ BEGIN
     END IF;
     IF true = ANY (q_mine) THEN
         SELECT l.incarnation INTO v_owner FROM node_lease l
-         WHERE l.incarnation = p_owner AND l.expires_at > now()
-           AND NOT EXISTS (SELECT FROM queue_pause p WHERE p.destination = '*' OR p.destination = ANY (q_destination));
+         WHERE l.incarnation = p_owner AND l.expires_at > now();
     END IF;
     WITH q AS MATERIALIZED (
         SELECT u.*, nextval('queue_recipient_id_seq') AS id,
-               u.mine AND v_owner IS NOT NULL AND u.result IS NULL AND u.wait <= 0 AS owned
+               u.mine AND v_owner IS NOT NULL AND u.result IS NULL AND u.wait <= 0
+               AND NOT EXISTS (SELECT FROM queue_pause p WHERE p.destination IN ('*', u.destination)) AS owned
           FROM unnest(q_blob, q_key, q_destination, q_tenant, q_rank, q_recipient, q_envelope, q_wait,
                       q_expire, q_result, q_of, q_mine) WITH ORDINALITY
                AS u(blob, key, destination, tenant, rank, recipient, envelope, wait, expire, result, delivery, mine, ord)

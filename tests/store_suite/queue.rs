@@ -169,8 +169,9 @@ async fn mail_is_born_as_its_nodes_own(bench: &Bench) -> Result<()> {
     let born = async |owner| {
         let mut set = outgoing(bench, &[], &["x@a.test", "y@b.test", "z@a.test"]);
         set.outbound.owner = Some(owner);
-        set.outbound.recipients[0].mine = true;
-        set.outbound.recipients[2].mine = true;
+        for nth in [0, 2] {
+            set.outbound.recipients[nth].mine = true;
+        }
         accept(store, set).await.map(|done| done.born)
     };
     let first = born(owner).await?;

@@ -23,6 +23,7 @@ const JOB: &str = "queue-chores";
 /// What seldom happens is exported as never before it does, so that its first time is seen as a change.
 fn announce() {
     metrics::counter!("postrider_queue_takeovers_total").increment(0);
+    metrics::counter!("postrider_queue_born_total").increment(0);
     for why in ["no answer", "settled elsewhere"] {
         metrics::counter!("postrider_queue_duplicates_suspected_total", "why" => why).increment(0);
     }

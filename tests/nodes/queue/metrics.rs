@@ -44,7 +44,8 @@ async fn the_queue_tells_how_it_fares() -> Result<()> {
             ("result=\"unknown\"", 1.0),
             ("class=\"other\"", 6.0),
             ("why=\"no answer\"", 1.0),
-            ("claims", 5.0),
+            ("claims", 1.0),
+            ("born", 4.0),
         ] {
             ensure!(both(name) >= at_least, "{name}: {}", both(name));
         }
@@ -63,7 +64,7 @@ async fn the_queue_tells_how_it_fares() -> Result<()> {
     .await
 }
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "postrider_queue_depth",
     "postrider_queue_oldest_due_seconds",
     "postrider_queue_attempts_total",
@@ -71,6 +72,7 @@ const NAMES: [&str; 7] = [
     "postrider_queue_takeovers_total",
     "postrider_queue_duplicates_suspected_total",
     "postrider_queue_claim_seconds",
+    "postrider_queue_born_total",
 ];
 
 async fn sums(node: &Node) -> Result<BTreeMap<&'static str, f64>> {
@@ -86,6 +88,7 @@ async fn sums(node: &Node) -> Result<BTreeMap<&'static str, f64>> {
     ] {
         sums.insert(label, node.metric(name, label).await?);
     }
+    sums.insert("born", node.metric("postrider_queue_born_total", "").await?);
     sums.insert("claims", node.metric("postrider_queue_claim_seconds_count", "").await?);
     Ok(sums)
 }
