@@ -16,7 +16,7 @@ pub fn newest() -> i32 {
 
 /// The oldest schema version this binary works with: it serves while a newer binary has migrated ahead
 /// (expand first), and its successor serves before the contracting step.
-pub const OLDEST: i32 = 11;
+pub const OLDEST: i32 = 17;
 
 /// Ten nodes that start at once take turns here ("postride" as a number).
 const ADVISORY_LOCK: i64 = 0x706f_7374_7269_6465;
