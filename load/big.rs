@@ -216,7 +216,8 @@ async fn cold(stage: &mut Stage, messages: u64, crowd: usize, report: &mut Repor
     let address = stage.cluster.add_node()?.imap()?;
     let target = Arc::clone(&stage.target);
     let middle = u32::try_from(messages / 2)?;
-    let lists = [("of a million", "big", 1, middle), ("of one of many", "crowd", crowd.min(20), 0)];
+    let lists =
+        [("of the large one", "big", 1, middle), ("of one of many", "crowd", crowd.min(20), 0)];
     for (name, mailbox, accounts, before) in lists {
         let mut sessions = Vec::new();
         for name in &target.accounts[..accounts] {
