@@ -165,3 +165,52 @@ async fn shards_are_where_postgresql_puts_them() -> Result<()> {
     }
     Ok(())
 }
+
+/// A binary does not serve with a schema that lacks a function or a table it names.
+#[test]
+fn the_oldest_schema_has_what_this_binary_names() -> Result<()> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut sources = String::new();
+    read_all(&root.join("src/store"), &mut sources)?;
+    let words: std::collections::HashSet<&str> =
+        sources.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let mut needed = (0, String::new());
+    for entry in std::fs::read_dir(root.join("migrations"))?.flatten() {
+        let name = entry.file_name().into_string().ok().context("a name")?;
+        let Some((version, _)) = name.strip_prefix('V').and_then(|rest| rest.split_once("__"))
+        else {
+            continue;
+        };
+        let version: i32 = version.parse()?;
+        let text = std::fs::read_to_string(entry.path())?;
+        for line in text.lines() {
+            let made =
+                ["CREATE FUNCTION ", "CREATE TABLE "].iter().find_map(|it| line.strip_prefix(it));
+            let made = made.and_then(|made| made.split(['(', ' ']).next());
+            if let Some(made) = made.filter(|made| words.contains(made) && version > needed.0) {
+                needed = (version, made.to_owned());
+            }
+        }
+    }
+    ensure!(needed.0 > 11, "found no function at all");
+    let oldest = migrate::OLDEST;
+    ensure!(
+        oldest >= needed.0,
+        "{} came with version {}, migrate::OLDEST is {oldest}",
+        needed.1,
+        needed.0
+    );
+    Ok(())
+}
+
+fn read_all(folder: &std::path::Path, into: &mut String) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_all(&path, into)?;
+        } else if path.extension().is_some_and(|end| end == "rs" || end == "sql") {
+            into.push_str(&std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(())
+}
