@@ -92,7 +92,7 @@ fn run(seeds: std::ops::Range<u64>, mutation: Mutation) -> Result<Story, (u64, S
 
 #[test]
 fn everything_that_can_go_wrong() {
-    match run(seeds(1_000), Mutation::None) {
+    match run(seeds(2_000), Mutation::None) {
         Ok(story) => {
             println!("{story:?}");
             if std::env::var("QUEUE_SEED").is_err() {
