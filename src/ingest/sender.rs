@@ -38,8 +38,9 @@ impl Ingest {
         }
         outbound.owner = Some(sender.me);
         for to in &mut outbound.recipients {
-            let has = |place: &Place<_>| *place.destination() == to.destination;
-            to.mine = to.settled.is_none() && places.mine.iter().any(has);
+            // In the order of the map above.
+            let place = places.mine.binary_search_by(|one| one.destination().cmp(&to.destination));
+            to.mine = to.settled.is_none() && place.is_ok();
         }
         places
     }
