@@ -24,6 +24,14 @@ pub struct Sighting {
     pub expired: bool,
 }
 
+impl Sighting {
+    /// Whether the owner is there, by the database's clock.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.stamp.is_some() && !self.expired
+    }
+}
+
 /// What this node has seen of the others' leases.
 #[derive(Debug, Clone, Default)]
 pub struct Peers {
@@ -39,7 +47,7 @@ impl Peers {
             self.seen.clear();
         }
         self.last = Some(asked);
-        let alive = sightings.iter().filter(|one| one.stamp.is_some() && !one.expired);
+        let alive = sightings.iter().filter(|one| one.is_alive());
         self.living = alive.map(|one| one.owner).collect();
         let mut seen = HashMap::with_capacity(sightings.len());
         let mut gone = Vec::new();
@@ -72,6 +80,14 @@ impl Peers {
     pub fn living(&self) -> &[Incarnation] {
         &self.living
     }
+}
+
+/// How far apart a node's batches begin when it shares PostgreSQL with others: many nodes with little each are to
+/// cost no more than one with all of it, whose batches fill while the one before is under way.
+pub(crate) fn spacing(nodes: usize) -> Duration {
+    const EACH: Duration = Duration::from_millis(4);
+    const MOST: Duration = Duration::from_millis(20);
+    (EACH * u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX).min(5)).min(MOST)
 }
 
 #[cfg(test)]

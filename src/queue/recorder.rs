@@ -11,7 +11,8 @@ use std::time::Duration;
 const MOST: usize = 256;
 /// Statements under way at once.
 const AT_ONCE: usize = 2;
-/// The second one is for so many at least: what comes while one is under way goes together.
+/// The second one is for so many at least: what comes while one is under way goes together, as does what comes within
+/// the time that a node among others leaves between two.
 const MANY: usize = 32;
 /// Wait after a failure. Short: a result that is not written is a duplicate if this node dies.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -36,6 +37,9 @@ pub(crate) struct Recorder<N> {
     sent: HashMap<u64, Vec<Record<N>>>,
     next: u64,
     not_before: Mono,
+    /// When the last batch was sent.
+    last: Option<Mono>,
+    spacing: Duration,
     /// How many go together: halved by each failure, so that one that cannot be written at all is soon alone and
     /// delays nobody else.
     together: usize,
@@ -44,7 +48,15 @@ pub(crate) struct Recorder<N> {
 impl<N: Clone> Recorder<N> {
     pub(crate) fn new() -> Self {
         let (waiting, sent) = (VecDeque::new(), HashMap::new());
-        Self { waiting, sent, next: 0, not_before: Mono::default(), together: MOST }
+        Self {
+            waiting,
+            sent,
+            next: 0,
+            not_before: Mono::default(),
+            last: None,
+            spacing: Duration::ZERO,
+            together: MOST,
+        }
     }
 
     pub(crate) fn push(&mut self, record: Record<N>) {
@@ -53,11 +65,12 @@ impl<N: Clone> Recorder<N> {
 
     /// What to send now.
     pub(crate) fn next(&mut self, now: Mono) -> Option<(u64, Vec<Record<N>>)> {
-        if !self.has_a_batch() || now < self.not_before {
+        if self.deadline().is_none_or(|at| now < at) {
             return None;
         }
         let batch: Vec<_> = self.waiting.drain(..self.waiting.len().min(self.together)).collect();
         self.next += 1;
+        self.last = Some(now);
         self.sent.insert(self.next, batch.clone());
         Some((self.next, batch))
     }
@@ -77,7 +90,14 @@ impl<N: Clone> Recorder<N> {
 
     /// When [`Recorder::next`] is to be asked again, if nothing else happens.
     pub(crate) fn deadline(&self) -> Option<Mono> {
-        self.has_a_batch().then_some(self.not_before)
+        let spaced = self.last.filter(|_| self.waiting.len() < MANY);
+        let earliest = spaced.map_or(Mono::default(), |last| last.after(self.spacing));
+        self.has_a_batch().then_some(self.not_before.max(earliest))
+    }
+
+    /// Batches that are not full begin so far apart from now on.
+    pub(crate) fn space(&mut self, spacing: Duration) {
+        self.spacing = spacing;
     }
 
     fn has_a_batch(&self) -> bool {
@@ -112,12 +132,14 @@ mod tests {
     use crate::Again;
     use std::collections::HashSet;
 
+    fn record(recipient: i64) -> Record<()> {
+        let ruling = Ruling::Again(Again { wait: Duration::ZERO, used: true });
+        Record { recipient, attempt: 1, ruling, note: None }
+    }
+
     fn recorder(recipients: std::ops::Range<i64>) -> Recorder<()> {
         let mut recorder = Recorder::new();
-        let ruling = Ruling::Again(Again { wait: Duration::ZERO, used: true });
-        for recipient in recipients {
-            recorder.push(Record { recipient, attempt: 1, ruling, note: None });
-        }
+        recipients.for_each(|recipient| recorder.push(record(recipient)));
         recorder
     }
 
@@ -133,6 +155,24 @@ mod tests {
         let later = recorder.deadline().unwrap();
         assert_eq!(later, now.after(PAUSE));
         assert!(recorder.next(later).is_some());
+    }
+
+    #[test]
+    fn among_others_what_comes_soon_after_goes_together() {
+        let (mut recorder, now) = (recorder(0..1), Mono::default());
+        recorder.space(Duration::from_millis(4));
+        let (first, _) = recorder.next(now).expect("the first waits for nothing");
+        recorder.answered(first, true, now);
+        recorder.push(record(1));
+        assert!(recorder.next(now).is_none());
+        let later = recorder.deadline().unwrap();
+        assert_eq!(later, now.after(Duration::from_millis(4)));
+        (2..10).for_each(|recipient| recorder.push(record(recipient)));
+        let (second, batch) = recorder.next(later).unwrap();
+        assert_eq!(batch.len(), 9);
+        recorder.answered(second, true, later);
+        (0..MANY as i64).for_each(|recipient| recorder.push(record(recipient)));
+        assert!(recorder.next(later).is_some(), "a full one waits for nothing");
     }
 
     #[test]

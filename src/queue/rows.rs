@@ -1,5 +1,6 @@
 //! [`Rows`] over the store.
 
+use crate::peers::spacing;
 use crate::worker::Rows;
 use crate::{Away, Claim, Claims, Due, ORPHAN_AGE, Record, Reports, Ruling, Sighting, Standing};
 use async_trait::async_trait;
@@ -80,7 +81,9 @@ impl Rows for StoreRows {
             stamp: one.stamp,
             expired: one.expired,
         };
-        Ok(seen.into_iter().map(sighting).collect())
+        let seen: Vec<_> = seen.into_iter().map(sighting).collect();
+        self.store.space_batches(spacing(seen.iter().filter(|one| one.is_alive()).count()));
+        Ok(seen)
     }
 
     async fn take_over(&self, gone: &[Sighting]) -> Result<Vec<Destination>, Away> {

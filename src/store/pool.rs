@@ -84,6 +84,12 @@ impl Store {
         })
     }
 
+    /// Batches of mail that only goes elsewhere begin so far apart from now on, unless they are full: a message that
+    /// comes alone waits for nothing, and among many each node asks PostgreSQL less often.
+    pub fn space_batches(&self, spacing: Duration) {
+        self.deliveries.space(spacing);
+    }
+
     /// A connection of one's own.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ super::both_ways! {
     rows_follow_the_rule_book,
     a_message_to_here_and_elsewhere,
     a_message_to_elsewhere_only,
+    what_comes_soon_after_a_batch_goes_together,
     mail_is_born_as_its_nodes_own,
     nobody_claims_without_a_lease,
     four_claimers_share_without_a_double,
@@ -161,6 +162,18 @@ async fn a_message_to_elsewhere_only(bench: &Bench) -> Result<()> {
     let freed = "SELECT sum(delta) FROM blob_delta WHERE blob_id = $1";
     assert_eq!(bench.count(freed, &[&blob]).await?, -1);
     Ok(())
+}
+
+/// One alone waits for nothing; among many nodes the next ones wait for each other.
+async fn what_comes_soon_after_a_batch_goes_together(bench: &Bench) -> Result<()> {
+    let transactions = "SELECT count(DISTINCT xmin::text) FROM queue_recipient";
+    let one = || deliver(&bench.store, outgoing(bench, &[], &["x@a.test"]));
+    bench.store.space_batches(Duration::from_secs(3600));
+    one().await?;
+    futures::future::try_join_all((0..10).map(|_| one())).await?;
+    assert_eq!(bench.count("SELECT count(*) FROM queue_recipient", &[]).await?, 11);
+    assert_eq!(bench.count(transactions, &[]).await?, 2);
+    bench.check().await
 }
 
 /// It is as if it had been claimed; without a lease, or while its destination is paused, it is everybody's.

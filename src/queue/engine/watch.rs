@@ -1,6 +1,7 @@
 //! What comes round: the lease, the others' leases, the sweep, signs of life.
 
 use super::{Away, Do, Draining, Due, Engine, EngineConfig};
+use crate::peers::spacing;
 use crate::{Mono, RENEW_EVERY, Sighting};
 use coordinator::work::TOKEN_BEAT;
 use rand::Rng;
@@ -138,6 +139,7 @@ impl<R, N: Clone> Engine<R, N> {
         self.timers.look.done();
         let Ok(sightings) = result else { return self.peers.blind() };
         let gone = self.peers.look(asked, now, &sightings);
+        self.recorder.space(spacing(self.peers.living().len()));
         let able = self.draining == Draining::No && self.lease.is_fresh(now);
         if able && !gone.is_empty() && !self.timers.take_over.is_under_way() {
             self.timers.take_over.begin(now, Duration::ZERO);

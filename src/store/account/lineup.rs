@@ -22,6 +22,8 @@ const BATCH_DELIVERIES: usize = 64;
 const MANY_ELSEWHERE: usize = 32;
 /// And for whoever has waited so long: the batch under way is stuck.
 const LONG: Duration = Duration::from_millis(100);
+/// Longest time between the beginnings of two batches that is heeded.
+const SPARSEST: Duration = Duration::from_millis(50);
 
 /// How long an unknown outcome is looked up before giving up, and the longest pause between attempts.
 const RESOLVE_FOR: Duration = Duration::from_secs(30);
@@ -42,6 +44,11 @@ struct State {
     running: usize,
     /// Of those, batches that only go elsewhere.
     elsewhere: usize,
+    /// When the last one of them began, and how long the next one waits from then on.
+    begun: Option<Instant>,
+    spacing: Duration,
+    /// Whether somebody comes back when that is over.
+    alarm: bool,
 }
 
 /// The waiting line of one node.
@@ -71,8 +78,27 @@ impl Lineup {
             return None;
         }
         state.running += 1;
-        state.elsewhere += usize::from(is_elsewhere(&batch));
+        if is_elsewhere(&batch) {
+            state.elsewhere += 1;
+            state.begun = Some(Instant::now());
+        }
         Some(batch)
+    }
+
+    /// How long until the next batch may begin, when nothing else brings somebody back.
+    fn alarm(&self) -> Option<Duration> {
+        let mut state = self.lock();
+        if state.alarm || state.waiting.is_empty() || state.elsewhere > 0 {
+            return None;
+        }
+        let rest = state.rest()?;
+        state.alarm = true;
+        Some(rest)
+    }
+
+    /// See [`Store::space_batches`].
+    pub(crate) fn space(&self, spacing: Duration) {
+        self.lock().spacing = spacing.min(SPARSEST);
     }
 
     fn finished(&self, accounts: &HashSet<AccountId>, elsewhere: bool) {
@@ -90,14 +116,21 @@ fn is_elsewhere<'a>(batch: impl IntoIterator<Item = &'a Waiting>) -> bool {
 }
 
 impl State {
-    /// A batch is under way, and what waits is better sent together when that is done.
+    /// What is left of the time that batches are apart.
+    fn rest(&self) -> Option<Duration> {
+        let rest = self.spacing.checked_sub(self.begun?.elapsed())?;
+        (!rest.is_zero()).then_some(rest)
+    }
+
+    /// A batch is under way or has just begun, and what waits is better sent together.
     fn had_better_wait(&self) -> bool {
         let mut count = 0;
         let few = self.waiting.iter().all(|waiting| {
             count += rows(&waiting.set);
             count < MANY_ELSEWHERE && waiting.since.elapsed() < LONG
         });
-        self.elsewhere > 0 && few && is_elsewhere(&self.waiting)
+        let occupied = self.elsewhere > 0 || self.rest().is_some();
+        occupied && few && is_elsewhere(&self.waiting)
     }
 
     /// The first sets in line whose accounts are free. A set that has to wait keeps later ones for the same
@@ -164,6 +197,14 @@ fn pump(store: &Store) {
             let elsewhere = is_elsewhere(&batch);
             let turn = Turn { store: store.clone(), accounts: busy, elsewhere };
             run(&store, batch, turn).await;
+        });
+    }
+    if let Some(rest) = store.deliveries.alarm() {
+        let store = store.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(rest).await;
+            store.deliveries.lock().alarm = false;
+            pump(&store);
         });
     }
 }
